@@ -1,0 +1,198 @@
+"""`backward` and `grad`: arguments checked, roots and cotangents made ready, one pass of the engine run.
+
+Everything that can be refused is refused before the engine starts; see `_roots`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from regrad.graph import engine
+from regrad.graph.node import Leaf, Output
+from regrad.graph.provenance import site
+from regrad.graph.value import Value, View, wrap
+
+__all__ = ["GradientEdge", "backward", "grad"]
+
+
+class GradientEdge(NamedTuple):
+    """Where a gradient flows: output ``output_nr`` of ``node``. Stands for a tensor in `backward` and `grad`."""
+
+    node: Any
+    output_nr: int
+
+
+def edge_of(thing: Any, what: str) -> Any:
+    """The engine's edge of a tensor or `GradientEdge`."""
+    from regrad.declare import refresh
+
+    if isinstance(thing, GradientEdge):
+        node, number = thing.node, thing.output_nr
+        if isinstance(node, Leaf):
+            return node
+        diff = node.plan.op.diff
+        count = getattr(node.params, "count", None) or (len(diff) if diff else 1)
+        return Output(node, number, count) if count > 1 else node
+    if not isinstance(thing, Value):
+        raise TypeError(f"{what} must be tensors or GradientEdges, not {type(thing).__name__}")
+    return thing.edge if not isinstance(thing.view, View) else refresh(thing)
+
+
+def _as_tuple(things: Any) -> tuple[Any, ...]:
+    return (things,) if isinstance(things, (Value, GradientEdge)) else tuple(things)
+
+
+def _roots(tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: bool) -> tuple[list[Any], list[Any]]:
+    """The edges to start from and the cotangents to start with."""
+    if given is None:
+        given = (None,) * len(tensors)
+    if len(given) != len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(given)} gradients; give one gradient (or None) for each tensor")
+    edges, cotangents = [], []
+    for tensor, g in zip(tensors, given, strict=True):
+        edge = edge_of(tensor, "the tensors to differentiate")
+        if edge is None:
+            raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn. Nothing it was computed "
+                               "from requires grad, or it was computed under no_grad; call requires_grad_() on an input "
+                               "before computing it.")  # fmt: skip
+        if isinstance(tensor, GradientEdge):
+            if g is None:
+                raise RuntimeError("a GradientEdge carries no shape: give its gradient explicitly")
+            edges.append(edge)
+            cotangents.append(g if create_graph else g.array)
+            continue
+        like = tensor.array
+        if g is None:
+            if like.size != 1:
+                raise RuntimeError(f"grad can be implicitly created only for scalar outputs; this one has shape {list(like.shape)}: "
+                                   f"reduce it (such as .sum()) or give `gradient`")  # fmt: skip
+            if like.dtype.kind == "c":
+                raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {like.dtype}; give `gradient`")
+            ones = np.ones_like(like)
+            g = wrap(ones) if create_graph else ones
+        else:
+            if not isinstance(g, Value):
+                raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+            if g.array.shape != like.shape:
+                raise RuntimeError(f"Mismatch in shape: grad_output[0] has a shape of {list(g.array.shape)} and output[0] has a "
+                                   f"shape of {list(like.shape)}.")  # fmt: skip
+            if (g.array.dtype.kind == "c") != (like.dtype.kind == "c"):
+                raise RuntimeError(f"For complex Tensors, both grad_output and output are required to have the same dtype; got "
+                                   f"{g.array.dtype} for {like.dtype}")  # fmt: skip
+            if g.array.dtype != like.dtype:
+                from regrad.ops.core import cast
+
+                g = cast(g, like.dtype)
+            g = g if create_graph else g.array
+        edges.append(edge)
+        cotangents.append(g)
+    return edges, cotangents
+
+
+def _run(edges: list[Any], cotangents: list[Any], wanted: Any, kind: str, retain: bool, create: bool, accumulate: bool) -> Any:
+    from regrad.ops.core import sum_to
+
+    code, lasti = site(3)
+    pass_ = engine.new_pass(kind, edges, code, lasti)
+    return engine.run(edges, cotangents, wanted, retain=retain, record=create, accumulate=accumulate, pass_=pass_,
+                      recorded_sum_to=(lambda piece, shape: sum_to(piece, shape=shape)) if create else None)  # fmt: skip
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Accumulate the gradient of ``tensors`` into the ``.grad`` of every leaf they were computed from.
+
+    ``grad_tensors``  cotangents, one for each tensor that is not a scalar
+    ``retain_graph``  keep the graph's saved values for another pass; by default as ``create_graph`` says
+    ``create_graph``  record the gradient computation, so that it can be differentiated again
+    ``inputs``        accumulate into these tensors only
+
+    Raises `GraphFreedError` if an earlier pass freed what this one needs and `SavedModifiedError` if it was written
+    to; both before any gradient has changed. PyTorch: torch.autograd.backward.
+
+    >>> x = rg.tensor([1., 2.], requires_grad=True)
+    >>> rg.autograd.backward((x * x).sum())
+    >>> x.grad
+    tensor([2., 4.])
+    """
+    tensors = _as_tuple(tensors)
+    given = grad_tensors if grad_variables is None else grad_variables
+    given = None if given is None else (given,) if isinstance(given, Value) else tuple(given)
+    create = bool(create_graph)
+    retain = create if retain_graph is None else bool(retain_graph)
+    edges, cotangents = _roots(tensors, given, create)
+    wanted = None
+    if inputs is not None:
+        inputs = _as_tuple(inputs)
+        if not inputs:
+            raise RuntimeError("`inputs` argument to `backward` cannot be empty")
+        wanted = [edge_of(t, "`inputs`") for t in inputs]
+        if any(e is None for e in wanted):
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    results = _run(edges, cotangents, wanted, "backward()", retain, create, accumulate=True)
+    if wanted is not None:
+        for tensor, edge, g in zip(inputs, wanted, results, strict=True):
+            if g is not None and type(edge) is not Leaf and isinstance(tensor, Value):
+                tensor._grad = g if tensor._grad is None else tensor._grad + g
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """The gradient of ``outputs`` with respect to each of ``inputs``, as a tuple; ``.grad`` is not touched.
+
+    ``grad_outputs``      cotangents, one for each output that is not a scalar
+    ``allow_unused``      give None for an input that does not matter, instead of raising
+    ``is_grads_batched``  the cotangents have a leading batch dimension, and so have the results
+    ``materialize_grads`` give zeros instead of None
+
+    PyTorch: torch.autograd.grad.
+
+    >>> x = rg.tensor(3., requires_grad=True)
+    >>> rg.autograd.grad(x ** 2, x)
+    (tensor(6.),)
+    """
+    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    if grad_outputs is not None:
+        grad_outputs = (grad_outputs,) if isinstance(grad_outputs, Value) else tuple(grad_outputs)
+    if allow_unused is False and materialize_grads:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+    allow = materialize_grads if allow_unused is None else allow_unused
+    create = bool(create_graph)
+    retain = create if retain_graph is None else bool(retain_graph)
+    if is_grads_batched:
+        from regrad.autograd.batched import batched_grad
+
+        return batched_grad(outputs, inputs, grad_outputs, retain, create, allow, materialize_grads)
+    if not inputs:
+        raise ValueError("grad requires non-empty inputs.")
+    wanted = [edge_of(t, "inputs") for t in inputs]
+    if any(e is None for e in wanted):
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    edges, cotangents = _roots(outputs, grad_outputs, create)
+    results = _run(edges, cotangents, wanted, "grad()", retain, create, accumulate=False)
+    for k, (tensor, g) in enumerate(zip(inputs, results, strict=True)):
+        if g is None:
+            if not allow:
+                raise RuntimeError("One of the differentiated Tensors appears to not have been used in the graph. Set "
+                                   "allow_unused=True if this is the desired behavior.")  # fmt: skip
+            if materialize_grads:
+                results[k] = wrap(np.zeros_like(tensor.array))
+    return tuple(results)
+

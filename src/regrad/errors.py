@@ -1,0 +1,100 @@
+"""The errors of Regrad, each a subclass of the builtin that PyTorch raises in the same place.
+
+    RuntimeError
+      GraphFreedError          a pass needs values that an earlier pass or a release has freed
+      SavedModifiedError       a pass needs values that were written to after they were saved
+      NonDifferentiableSaved   a second derivative would go through a value that has no history
+      ShapeError               sizes that do not fit together
+      DtypeError               an op that is not defined for a dtype
+      PickleAttachedError      pickling a tensor that still hangs on its graph
+    IndexError
+      DimError                 a dimension that the tensor does not have
+    UserWarning
+      LoopWarning              a batching rule is missing and a Python loop stands in for it
+
+The two long stories (who freed, who wrote, what to do) are told in `regrad.graph.lifetime`; this module only
+holds the boxes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "DimError",
+    "DtypeError",
+    "GraphFreedError",
+    "LoopWarning",
+    "NonDifferentiableSaved",
+    "PickleAttachedError",
+    "SavedModifiedError",
+    "ShapeError",
+]
+
+
+class ShapeError(RuntimeError):
+    """Sizes that do not fit together."""
+
+
+class DtypeError(RuntimeError):
+    """An op that is not defined for the dtype it was given."""
+
+
+class DimError(IndexError):
+    """A dimension that the tensor does not have."""
+
+
+class PickleAttachedError(RuntimeError):
+    """Pickling a tensor that is attached to its graph."""
+
+
+class NonDifferentiableSaved(RuntimeError):
+    """A derivative would have to go through a saved value that has no history.
+
+    Fields: ``name`` (the attribute or slot that holds it), ``op`` (the custom function).
+    """
+
+    def __init__(self, text: str, *, name: str = "", op: str = "") -> None:
+        super().__init__(text)
+        self.name, self.op = name, op
+
+
+class GraphFreedError(RuntimeError):
+    """A backward pass met a node whose saved values are gone.
+
+    Fields: ``op`` (its name), ``made_at`` (file, line of the op), ``freed_by`` (what freed it, in words),
+    ``freed_at`` (file, line of that pass or call), ``cause`` (``SAME_ROOT_TWICE``, ``SHARED_TRUNK``,
+    ``STALE_INPUT`` or ``RELEASED``), ``boundary`` (for a stale input: the value that came over from the earlier
+    step and the line that read it), ``shared`` (for a shared trunk: the nodes that both roots reach) and
+    ``advice`` (one sentence).
+    """
+
+    op: str = ""
+    made_at: Any = None
+    freed_by: str = ""
+    freed_at: Any = None
+    cause: str = ""
+    boundary: Any = None
+    shared: tuple[Any, ...] = ()
+    advice: str = ""
+
+
+class SavedModifiedError(RuntimeError):
+    """A backward pass met a saved value that has been written to since it was saved.
+
+    Fields: ``name`` (dotted path of the parameter where known), ``op`` (the op that reads it), ``read_at`` (file,
+    line of that op), ``written_at`` (file, line of the last write), ``writer`` (who wrote, such as ``SGD.step``),
+    ``versions`` (at saving, now) and ``advice`` (one sentence).
+    """
+
+    name: str = ""
+    op: str = ""
+    read_at: Any = None
+    written_at: Any = None
+    writer: str = ""
+    versions: tuple[int, int] = (0, 0)
+    advice: str = ""
+
+
+class LoopWarning(UserWarning):
+    """An op without a batching rule was run once per slice."""

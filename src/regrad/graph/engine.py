@@ -1,0 +1,482 @@
+"""The pass: from roots back to leaves, over arrays (fast) or over recorded tensors (higher order).
+
+Start reading at `run`. It collects what the roots reach, keeps what leads to a wanted input, checks that all of it
+is alive and intact, and only then runs: nodes by descending sequence number, each by its plan's ``pull``. Gradients
+of leaves are committed at the end, so that a pass that fails has changed none. Nothing recurses.
+
+Three words: a *piece* is what one rule contributes to the gradient of one input; ``pending`` holds, per node, the
+sum of the pieces that have arrived; a *due* leaf is one with hooks, finished as soon as its last piece is in.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from regrad.graph import lifetime, saved, versions
+from regrad.graph.modes import MODE, Mode, mode
+from regrad.graph.node import Leaf, Node, Output, Pass, Plan
+from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
+from regrad.graph.value import Value, wrap
+
+__all__ = ["run", "sum_to"]
+
+_commit = threading.RLock()  # gradients of leaves are added up by one pass at a time
+getrefcount = sys.getrefcount
+
+
+def sum_to(piece: Any, shape: tuple[int, ...]) -> Any:
+    """Sum an array over the dimensions that broadcasting added, down to ``shape``."""
+    if piece.shape == shape:
+        return piece
+    extra = piece.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and piece.shape[i + extra] != 1)
+    if axes:
+        piece = piece.sum(axis=axes, keepdims=True)
+    return piece.reshape(shape) if piece.shape != shape else piece
+
+
+class Wanted:
+    """The inputs asked for: which nodes lead to them, and with which of their rules."""
+
+    def __init__(self, edges: Sequence[Any], nodes: dict[int, Node]) -> None:
+        self.leaves: dict[Leaf, list[int]] = {}
+        self.outputs: dict[int, list[tuple[int, int]]] = {}  # seq -> (output number, position among the inputs)
+        for k, edge in enumerate(edges):
+            if type(edge) is Leaf:
+                self.leaves.setdefault(edge, []).append(k)
+            elif type(edge) is Output:
+                self.outputs.setdefault(edge.node.seq, []).append((edge.index, k))
+            else:
+                self.outputs.setdefault(edge.seq, []).append((0, k))
+        self.masks: dict[int, int] = {}  # seq -> inputs whose gradient is needed; absent: the node need not run
+        indices = {seq: {index for index, _ in pairs} for seq, pairs in self.outputs.items()}
+        for seq in sorted(nodes):
+            mask = 0
+            for i, edge in enumerate(nodes[seq].edges):
+                if edge is None:
+                    continue
+                if type(edge) is Leaf:
+                    hit = edge in self.leaves
+                elif type(edge) is Output:
+                    hit = edge.index in indices.get(edge.node.seq, ()) or edge.node.seq in self.masks
+                else:
+                    hit = edge.seq in indices or edge.seq in self.masks
+                if hit:
+                    mask |= 1 << i
+            if mask:
+                self.masks[seq] = mask
+
+
+def run(
+    roots: list[Any],
+    cotangents: list[Any],
+    wanted_edges: Sequence[Any] | None,
+    *,
+    retain: bool,
+    record: bool,
+    accumulate: bool,
+    pass_: Pass,
+    recorded_sum_to: Callable[[Any, Any], Any] | None = None,
+) -> list[Any]:
+    """Run one pass from the edges ``roots`` with their cotangents (arrays, or tensors when ``record``).
+
+    ``wanted_edges`` are the inputs asked for; None: every leaf that is reached. With ``accumulate`` the gradients go
+    of leaves go to ``.grad``, and only those of inner wanted edges are returned; otherwise all wanted ones are, one
+    entry for each edge, None where none arrived.
+    """
+    # -- what do the roots reach?
+    nodes: dict[int, Node] = {}
+    stack: list[Node] = []
+    for edge in roots:
+        if type(edge) is Output:
+            edge = edge.node
+        if type(edge) is not Leaf and edge.seq not in nodes:
+            nodes[edge.seq] = edge
+            stack.append(edge)
+    hooked = False
+    dead = False
+    due_at: dict[Leaf, int] = {}
+    pop, push = stack.pop, stack.append
+    while stack:
+        node = pop()
+        if node.extra is not None:
+            hooked = True
+        if type(node.saved) is not tuple:
+            dead = True
+        for edge in node.edges:
+            if edge is None:
+                continue
+            kind = type(edge)
+            if kind is Leaf:
+                if edge.hooked and due_at.get(edge, node.seq) >= node.seq:
+                    due_at[edge] = node.seq
+                continue
+            if kind is Output:
+                edge = edge.node
+            seq = edge.seq
+            if seq not in nodes:
+                nodes[seq] = edge
+                push(edge)
+    wanted = None if wanted_edges is None else Wanted(wanted_edges, nodes)
+    order = sorted(nodes, reverse=True)
+
+    # -- is all of it alive and intact? Nothing has been changed yet.
+    if dead or lifetime.is_strict():
+        lifetime.check_alive(nodes, None if wanted is None else wanted.masks, roots)
+    checked = versions.clock.last
+    if order and checked > order[-1]:
+        lifetime.check_intact(nodes, None if wanted is None else wanted.masks)
+
+    # -- run
+    state = mode()
+    token = MODE.set(state.but(record=record) if state.record is not record else state)
+    quiet = quiet_set(QUIET)
+    walk = _Walk(nodes, order, wanted, retain, record, accumulate, pass_, recorded_sum_to or sum_to)
+    walk.hooked = hooked or bool(due_at) or state.anomaly is not None
+    walk.checked = checked
+    walk.result = [None] * (0 if wanted_edges is None else len(wanted_edges))
+    for leaf, seq in due_at.items():
+        walk.due.setdefault(seq, []).append(leaf)
+    try:
+        for edge, g in zip(roots, cotangents, strict=True):
+            walk.arrive(edge, g)
+        cotangents.clear()
+        if walk.hooked or wanted is not None or record:
+            walk.general(state)
+        else:
+            walk.plain()
+        walk.finish()
+    except BaseException:
+        walk.undo()
+        raise
+    finally:
+        quiet_reset(quiet)
+        MODE.reset(token)
+    return walk.result
+
+
+class _Walk:
+    """The state of one pass while it runs."""
+
+    __slots__ = (
+        "accumulate", "checked", "due", "freed", "hooked", "leaves", "log", "nodes", "order", "owned", "pass_",
+        "pending", "record", "result", "retain", "sum_to", "wanted",
+    )  # fmt: skip
+
+    def __init__(
+        self, nodes: dict[int, Node], order: list[int], wanted: Wanted | None, retain: bool, record: bool,
+        accumulate: bool, pass_: Pass, sum_to: Callable[[Any, Any], Any],
+    ) -> None:  # fmt: skip
+        self.nodes, self.order, self.wanted, self.retain, self.record = nodes, order, wanted, retain, record
+        self.accumulate, self.pass_, self.sum_to = accumulate, pass_, sum_to
+        self.pending: dict[int, Any] = {}
+        self.leaves: dict[Leaf, Any] = {}
+        self.owned: set[Any] = set()  # keys whose pending sum was made here, so that it may be added to in place
+        self.due: dict[int, list[Leaf]] = {}
+        self.freed: list[Node] = []  # to be freed at the end, because a hook might still fail
+        self.log: list[Callable[[], None]] = []  # how to undo what has been committed
+        self.hooked = False
+        self.checked = 0
+        self.result: list[Any] = []
+
+    def arrive(self, edge: Any, piece: Any) -> None:
+        """Add a piece to what has arrived at ``edge``."""
+        kind = type(edge)
+        if kind is Output:
+            slots = self.pending.get(edge.node.seq)
+            if slots is None:
+                slots = self.pending[edge.node.seq] = [None] * edge.count
+            have = slots[edge.index]
+            slots[edge.index] = piece if have is None else have + piece
+            return
+        box: dict[Any, Any]
+        box, key = (self.leaves, edge) if kind is Leaf else (self.pending, edge.seq)
+        if key not in box:
+            box[key] = piece
+        elif key in self.owned and not self.record and type(box[key]) is np.ndarray:
+            have = box[key]
+            np.add(have, piece, out=have)
+        else:
+            box[key] = box[key] + piece
+            self.owned.add(key)
+
+    def plain(self) -> None:
+        """The fast walk: arrays, all leaves, no hooks. A saved value dies as soon as its rule has run."""
+        nodes, pending, leaves, owned = self.nodes, self.pending, self.leaves, self.owned
+        retain, pass_, arrive = self.retain, self.pass_, self.arrive
+        take, pass_type = pending.pop, Pass
+        for seq in self.order:
+            node = nodes.pop(seq)
+            g = take(seq, None)
+            kept = node.saved
+            plan = node.plan
+            if type(kept) is pass_type:
+                raise lifetime.freed_error(node, (node,))
+            if not retain:
+                node.saved = pass_ if plan.holds else pass_.mark(kept)
+            if g is None:
+                continue
+            pieces = plan.pull(g, kept, node.params)
+            shapes = node.shapes
+            edges = node.edges
+            del g, kept
+            for i, piece in zip(plan.targets or range(len(edges)), pieces):
+                edge = edges[i]
+                if piece is None or edge is None:
+                    continue
+                if shapes is not None and piece.shape != shapes[i]:
+                    piece = sum_to(piece, shapes[i])
+                if type(edge) is Node:
+                    key = edge.seq
+                    if key not in pending:
+                        pending[key] = piece
+                        continue
+                elif type(edge) is Leaf and edge not in leaves:
+                    leaves[edge] = piece
+                    continue
+                arrive(edge, piece)
+            del piece, pieces
+        del owned
+
+    def general(self, state: Mode) -> None:
+        """The walk with everything: hooks, wanted inputs, recorded gradients, packed values, anomaly checks."""
+        wanted, record = self.wanted, self.record
+        masks = None if wanted is None else wanted.masks
+        for seq in self.order:
+            node = self.nodes[seq]
+            g = self.pending.pop(seq, None)
+            if g is not None:
+                if node.extra is not None:
+                    g = self.before(node, g)
+                if wanted is not None and seq in wanted.outputs:
+                    for index, k in wanted.outputs[seq]:
+                        self.result[k] = g[index] if type(g) is list else g
+            if masks is None or seq in masks:
+                if type(node.saved) is Pass:
+                    raise lifetime.freed_error(node, (node,))
+                if versions.clock.last > self.checked:  # a hook has written to something since the check
+                    lifetime.check_intact({seq: node}, masks)
+                if g is not None:
+                    self.execute(node, g, None if masks is None else masks[seq], state)
+                if not self.retain:
+                    if self.hooked:
+                        self.freed.append(node)
+                    else:
+                        self.free(node)
+            if seq in self.due:
+                for leaf in self.due[seq]:
+                    if leaf in self.leaves:
+                        self.commit(leaf, self.leaves.pop(leaf))
+
+    def execute(self, node: Node, g: Any, mask: int | None, state: Mode) -> None:
+        """Run one node's rules and send the pieces on."""
+        plan: Plan = node.plan
+        extra = node.extra
+        if extra is not None and extra.pre:
+            g = self._call_pre(node, g)
+        kept: Any
+        if self.record or plan.op.custom:
+            kept = saved.opened(node) if not plan.op.custom else node.saved
+        elif extra is not None and extra.packed:
+            kept = saved.unpacked(node)
+        else:
+            kept = node.saved
+        pull, targets = plan.pull, plan.targets
+        if mask is not None and mask != plan.mask and targets is not None:
+            pull, targets = plan.narrow(mask)
+        pieces = pull(g, kept, node.params) if not plan.op.custom else pull(node, g, mask, self)
+        edges = node.edges
+        whole = [None] * len(edges)
+        for i, piece in zip(targets or range(len(edges)), pieces):
+            if piece is not None and edges[i] is not None and (mask is None or mask >> i & 1):
+                if node.shapes is not None and piece.shape != node.shapes[i]:
+                    piece = self.sum_to(piece, node.shapes[i])
+                whole[i] = piece
+        if extra is not None and extra.post:
+            whole = self._call_post(node, whole, g)
+        if state.anomaly:
+            lifetime.check_nan(node, whole)
+        for edge, piece in zip(edges, whole):
+            if piece is not None and edge is not None:
+                self.arrive(edge, piece)
+
+    def before(self, node: Node, g: Any) -> Any:
+        """Hooks on the node's outputs, in PyTorch's order: tensor hooks, retained gradients, captures."""
+        extra = node.extra
+        assert extra is not None
+        many = type(g) is list
+        for index, hooks in (extra.tensor_pre or {}).items():
+            have = g[index] if many else g
+            if have is not None:
+                have = self._hook_each(hooks, have, node)
+                if many:
+                    g[index] = have
+                else:
+                    g = have
+        for index, ref in (extra.retain or {}).items():
+            tensor = ref()
+            have = g[index] if many else g
+            if tensor is not None and have is not None:
+                self._retain(tensor, have)
+        return g
+
+    def _hook_each(self, hooks: dict[int, Any], g: Any, node: Any) -> Any:
+        for hook in list(hooks.values()):
+            given = g if isinstance(g, Value) else wrap(g)
+            back = hook(given)
+            if back is not None:
+                if not isinstance(back, Value):
+                    raise TypeError(f"hook on the gradient of {node!r} returned {type(back).__name__}; "
+                                    f"return a tensor, or None to leave the gradient alone")  # fmt: skip
+                if back.array.shape != given.array.shape:
+                    raise RuntimeError(f"hook on the gradient of {node!r} has changed the size of value: it got "
+                                       f"{given.array.shape} and returned {back.array.shape}")  # fmt: skip
+                g = back if self.record else back.array
+                if back.array.dtype != given.array.dtype:
+                    g = g.to(given.dtype) if self.record else g.astype(given.array.dtype)  # type: ignore[attr-defined]
+        return g
+
+    def _as_tensors(self, gs: Any) -> tuple[Any, ...]:
+        gs = gs if type(gs) in (list, tuple) else (gs,)
+        return tuple(g if g is None or isinstance(g, Value) else wrap(g) for g in gs)
+
+    def _back(self, values: Any, count: int, what: str) -> list[Any]:
+        values = values if isinstance(values, (list, tuple)) else (values,)
+        if len(values) != count:
+            raise RuntimeError(f"{what} returned {len(values)} gradients where {count} are needed")
+        return [v if v is None or self.record else v.array for v in values]
+
+    def _call_pre(self, node: Any, g: Any) -> Any:
+        many = type(g) is list
+        hooks = node.extra.pre if isinstance(node, Node) else node.pre
+        for hook in list(hooks.values()):
+            back = hook(self._as_tensors(g))
+            if back is not None:
+                values = self._back(back, len(g) if many else 1, f"prehook of {node.name()}")
+                g = values if many else values[0]
+        return g
+
+    def _call_post(self, node: Any, whole: list[Any], g: Any) -> list[Any]:
+        hooks = node.extra.post if isinstance(node, Node) else node.post
+        for hook in list(hooks.values()):
+            back = hook(self._as_tensors(whole), self._as_tensors(g))
+            if back is not None:
+                whole = self._back(back, len(whole), f"hook of {node.name()}")
+        return whole
+
+    def _retain(self, tensor: Any, g: Any) -> None:
+        was = tensor._grad
+        self.log.append(lambda: setattr(tensor, "_grad", was))
+        value = g if isinstance(g, Value) else wrap(np.array(g))
+        tensor._grad = value if was is None else was + value
+
+    def commit(self, leaf: Leaf, g: Any) -> None:
+        """Run the leaf's hooks and deliver its gradient: to the caller, or to ``.grad``."""
+        if leaf.tensor_pre:
+            g = self._hook_each(leaf.tensor_pre, g, leaf)
+        wanted = self.wanted
+        if not self.accumulate and wanted is not None and leaf in wanted.leaves:
+            for k in wanted.leaves[leaf]:
+                self.result[k] = g
+        if not self.accumulate or (wanted is not None and leaf not in wanted.leaves):
+            return
+        if leaf.pre:
+            g = self._call_pre(leaf, g)
+        tensor = leaf.owner()
+        if tensor is not None:
+            with _commit:
+                if leaf.hooked:
+                    self._remember(tensor)
+                accumulate_into(tensor, g, self.record)
+        if leaf.post:
+            self._call_post(leaf, [], g)
+        if leaf.watch and tensor is not None:
+            for hook in list(leaf.watch.values()):
+                hook(tensor)
+
+    def _remember(self, tensor: Any) -> None:
+        was = tensor._grad
+        copy = None if was is None else was.array.copy()
+
+        def undo() -> None:
+            if was is not None and tensor._grad is was:
+                was.array[...] = copy
+            tensor._grad = was
+
+        self.log.append(undo)
+
+    def finish(self) -> None:
+        """Everything has run: free what is to be freed and deliver the gradients."""
+        leaves = self.leaves
+        hooked = [leaf for leaf in leaves if leaf.hooked]
+        for leaf in hooked:
+            self.commit(leaf, leaves.pop(leaf))
+        for node in self.freed:
+            self.free(node)
+        self.freed.clear()
+        self.pending.clear()
+        while leaves:
+            leaf, g = leaves.popitem()
+            self.commit(leaf, g)
+        if not self.record:
+            self.result = _own_all(self.result)
+
+    def free(self, node: Node) -> None:
+        """Let go of what ``node`` saved; say who did it."""
+        if type(node.saved) is not Pass:
+            node.saved = self.pass_ if node.plan.holds else self.pass_.mark(node.saved)
+
+    def undo(self) -> None:
+        """Put back every gradient that was already committed."""
+        for step in reversed(self.log):
+            step()
+        self.log.clear()
+
+
+def accumulate_into(tensor: Any, g: Any, record: bool) -> None:
+    """Add ``g`` to ``tensor.grad``: in place when nothing is recorded, as PyTorch does."""
+    was = tensor._grad
+    if record:
+        tensor._grad = g if was is None else was + g
+        return
+    like = tensor.array
+    if was is None:
+        tensor._grad = wrap(own(g, like.shape, like.dtype, 4))
+    elif was.edge is not None:
+        tensor._grad = wrap(was.array + g)
+    else:
+        np.add(was.array, g, out=was.array, casting="unsafe")
+        versions.wrote(was.array, "accumulate grad")
+
+
+def own(g: Any, shape: tuple[int, ...], dtype: Any, refs: int) -> Any:
+    """``g`` as an array that nobody else holds: itself when this is the only reference, else a copy."""
+    if type(g) is np.ndarray and g.dtype is dtype and g.shape == shape:
+        if g.base is None and getrefcount(g) <= refs:
+            return g
+        if g.base is not None and getrefcount(g) <= refs and type(g.base) is np.ndarray:
+            if g.flags.c_contiguous and g.base.base is None and getrefcount(g.base) <= 2 and g.base.nbytes == g.nbytes:
+                return g
+    return np.array(np.broadcast_to(g, shape), dtype=dtype, order="C")
+
+
+def _own_all(results: list[Any]) -> list[Any]:
+    """The captured arrays as tensors; an array that is shared with anything else is copied."""
+    out: list[Any] = []
+    for k in range(len(results)):
+        g = results[k]
+        results[k] = None
+        out.append(g if g is None or isinstance(g, Value) else wrap(own(g, g.shape, g.dtype, 3)))
+    return out
+
+
+def new_pass(kind: str, roots: list[Any], code: CodeType, lasti: int) -> Pass:
+    """The record of a pass that starts now, at the user's site."""
+    seqs = tuple(e.node.seq if type(e) is Output else getattr(e, "seq", 0) for e in roots)
+    return Pass(kind, seqs, code, lasti, threading.current_thread().name)

@@ -1,0 +1,333 @@
+"""How long saved values live, and the stories told when they are gone or changed.
+
+`check_alive` and `check_intact` run before a pass and change nothing. When they find something, `freed_error` and
+`modified_error` work out what happened: who freed or wrote, where, which of the usual causes it is, and what to do.
+`memory_stats` and `saved_records` look at live nodes only when asked; nothing is counted while ops run.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from regrad.errors import GraphFreedError, SavedModifiedError
+from regrad.graph import saved, versions
+from regrad.graph.node import Consumed, Leaf, Node, Output, Pass
+from regrad.graph.provenance import inside, place, source_line
+from regrad.graph.value import Value, root
+
+__all__ = ["check_alive", "check_intact", "check_nan", "freed_error", "is_strict", "live_nodes", "modified_error",
+           "reachable", "saved_bytes", "strict"]  # fmt: skip
+
+_strict: ContextVar[bool] = ContextVar("regrad_strict", default=False)
+
+
+class strict:  # noqa: N801 - a context manager is named like a function
+    """Under this context any second visit of a node that a pass has consumed raises, whatever the op.
+
+    By default a second pass over nodes that saved nothing (``add``, ``neg``, ``expand``) succeeds, as in PyTorch.
+
+    >>> import regrad as rg
+    >>> t = rg.ones(2, requires_grad=True)
+    >>> y = (t + 1).sum()
+    >>> y.backward()
+    >>> with rg.graph.strict():
+    ...     try: y.backward()
+    ...     except rg.GraphFreedError as error: print(error.cause)
+    SAME_ROOT_TWICE
+    """
+
+    def __enter__(self) -> None:
+        self._was = _strict.get()
+        _strict.set(True)
+
+    def __exit__(self, *exc: object) -> None:
+        _strict.set(self._was)
+
+
+def is_strict() -> bool:
+    """Does a second visit of any consumed node raise here?"""
+    return _strict.get()
+
+
+# -- before a pass
+
+
+def check_alive(nodes: dict[int, Node], masks: dict[int, int] | None, roots: Iterable[Any]) -> None:
+    """Raise `GraphFreedError` if a node that is to run has lost its saved values."""
+    picky = is_strict()
+    for seq in sorted(nodes, reverse=True):
+        node = nodes[seq]
+        if type(node.saved) is not tuple and (node.plan.holds or picky) and (masks is None or seq in masks):
+            starts = [e.node if type(e) is Output else e for e in roots]
+            raise freed_error(node, starts, nodes)
+
+
+def check_intact(nodes: dict[int, Node], masks: dict[int, int] | None) -> None:
+    """Raise `SavedModifiedError` if a value that is to be read was written to after it was saved."""
+    last = versions.clock.last
+    for seq, node in nodes.items():
+        if last < seq or (masks is not None and seq not in masks) or node.plan.op.custom == "unchecked":
+            continue
+        mask = -1 if masks is None else masks[seq]
+        for (name, readers, array), source in _slots(node):
+            if any(mask >> i & 1 for i in readers):
+                past = versions.stale(node, array)
+                if past is not None:
+                    raise modified_error(node, name, array, source, past)
+
+
+def _slots(node: Node) -> Iterator[tuple[tuple[str, tuple[int, ...], np.ndarray], tuple[str, int]]]:
+    if type(node.saved) is not tuple:
+        return
+    plan = node.plan
+    for name, readers, source, entry in zip(plan.slots, plan.readers, plan.sources, node.saved, strict=False):
+        for k, array in enumerate(saved.arrays_of(entry)):
+            many = type(entry) is tuple
+            yield (name, readers or tuple(range(len(node.edges))), array), ((source[0], source[1] + k) if many else source)
+
+
+def check_nan(node: Node, pieces: Iterable[Any]) -> None:
+    """Under anomaly mode: raise if a rule produced nan."""
+    for k, piece in enumerate(pieces):
+        array = piece.array if isinstance(piece, Value) else piece
+        if array is not None and np.isnan(array).any():
+            where = node.made_at
+            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {k}th output.\n"
+                               f"  the op was called at {where}: {source_line(where)}")  # fmt: skip
+
+
+# -- the story of a freed graph
+
+_FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
+    "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
+    "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
+    "saved tensors after calling backward."
+)
+
+
+def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None = None) -> GraphFreedError:
+    """Tell what freed ``node``, why this pass met it, and what to do."""
+    freer: Pass = _freer(node)
+    roots = [s for s in starts if isinstance(s, Node)]
+    nodes = reachable(roots) if nodes is None else nodes
+    found = _boundary(nodes, freer)
+    made, freed = node.made_at, freer.place
+    where = f"{node.op!r} (made at {_show(made)})"
+    other = f" in thread {freer.thread!r}" if freer.thread != "MainThread" else ""
+    shared: tuple[Node, ...] = ()
+    boundary = None
+    if freer.kind == "release":
+        cause, advice = "RELEASED", "The values were released on purpose: build the forward again, or release less."
+    elif any(r.seq in freer.roots for r in roots):
+        cause = "SAME_ROOT_TWICE"
+        advice = ("Build the forward again before each backward: move it inside the loop, so that every step has a graph "
+                  "of its own. (Only if this very graph must be used again, say so in the earlier pass.)")  # fmt: skip
+    elif found is not None and found[0].seq > freer.seq:
+        cause = "STALE_INPUT"
+        child, parent = found
+        name = _variable_of(parent)
+        boundary = Boundary(name, _shape_of(parent), parent.op, parent.made_at, child.made_at)
+        advice = (f"{boundary} came over from an earlier step whose graph is gone: detach it between steps, such as "
+                  f"`{name or 'h'} = {name or 'h'}.detach()`.")  # fmt: skip
+    else:
+        cause = "SHARED_TRUNK"
+        shared = tuple(n for n in nodes.values() if _freer(n) is freer)
+        advice = ("Two losses share these nodes. Sum the losses and run one backward, or let the earlier pass keep what "
+                  "this one needs: its `retain_graph=True`.")  # fmt: skip
+    lines = [_FREED, f"  what is gone:  the values saved by {where}{_line(made)}",
+             f"  freed by:      {freer.kind} at {_show(freed)}{other}{_line(freed)}"]  # fmt: skip
+    if boundary is not None:
+        lines.append(f"  came in by:    {boundary}, read at {_show(boundary.read_at)}{_line(boundary.read_at)}")
+    if shared:
+        names = ", ".join(dict.fromkeys(n.op for n in shared[:6]))
+        lines.append(f"  shared nodes:  {len(shared)} ({names}{', ...' if len(shared) > 6 else ''})")
+    lines += [f"  cause:         {cause}", f"  what to do:    {advice}"]
+    error = GraphFreedError("\n".join(lines))
+    error.op, error.made_at, error.freed_by, error.freed_at = node.op, made, freer.kind + other, freed
+    error.cause, error.boundary, error.shared, error.advice = cause, boundary, shared, advice
+    return error
+
+
+def _freer(node: Node) -> Any:
+    """The pass or release that consumed ``node``; None while it is alive."""
+    return node.saved.by if isinstance(node.saved, Consumed) else node.saved if isinstance(node.saved, Pass) else None
+
+
+class Boundary:
+    """The value that came over from an earlier step, and the line that read it."""
+
+    def __init__(self, name: str, shape: tuple[int, ...] | None, op: str, made_at: Any, read_at: Any) -> None:
+        self.name, self.shape, self.op, self.made_at, self.read_at = name, shape, op, made_at, read_at
+
+    def __str__(self) -> str:
+        size = "" if self.shape is None else f" of shape {self.shape}"
+        return f"{self.name or 'a value'}{size} (result of {self.op!r} at {_show(self.made_at)})"
+
+
+def _boundary(nodes: dict[int, Node], freer: Pass) -> tuple[Node, Node] | None:
+    """(reader, value): the newest consumed node that a younger, unconsumed node of this graph reads."""
+    best = None
+    for node in nodes.values():
+        if type(node.saved) is not tuple:
+            continue
+        for edge in node.edges:
+            parent = edge.node if type(edge) is Output else edge
+            if isinstance(parent, Node) and type(parent.saved) is not tuple:
+                if best is None or (node.seq > freer.seq, parent.seq) > (best[0].seq > freer.seq, best[1].seq):
+                    best = (node, parent)
+    return best
+
+
+def reachable(roots: Iterable[Any]) -> dict[int, Node]:
+    """Every node that can be reached from ``roots`` (edges or nodes), by sequence number."""
+    nodes: dict[int, Node] = {}
+    stack = list(roots)
+    while stack:
+        edge = stack.pop()
+        node = edge.node if type(edge) is Output else edge
+        if isinstance(node, Node) and node.seq not in nodes:
+            nodes[node.seq] = node
+            stack.extend(node.edges)
+    return nodes
+
+
+def _show(where: Any) -> str:
+    return "an unknown place" if where is None else f"{where.file}:{where.line}"
+
+
+def _line(where: Any) -> str:
+    text = source_line(where)
+    return f"\n                 {text}" if text else ""
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if not inside[frame.f_code.co_filename]:
+            yield frame
+        frame = frame.f_back
+
+
+def _values_in_scope() -> Iterator[tuple[str, Value]]:
+    """(name, tensor) of what the user's frames hold, one level into their containers and objects."""
+    for frame in _frames():
+        for name, thing in list(frame.f_locals.items()):
+            if isinstance(thing, Value):
+                yield name, thing
+            elif isinstance(thing, dict):
+                yield from ((f"{name}[{k!r}]", v) for k, v in list(thing.items()) if isinstance(v, Value))
+            elif isinstance(thing, (list, tuple)):
+                yield from ((f"{name}[{k}]", v) for k, v in enumerate(thing) if isinstance(v, Value))
+            elif hasattr(thing, "named_parameters") and not isinstance(thing, type):
+                yield from ((f"{name}.{k}", v) for k, v in thing.named_parameters())
+            elif hasattr(thing, "__dict__") and not isinstance(thing, type) and type(thing).__module__ != "builtins":
+                yield from ((f"{name}.{k}", v) for k, v in list(vars(thing).items()) if isinstance(v, Value))
+
+
+def _variable_of(node: Node) -> str:
+    """The name under which the user holds the node's result, if any."""
+    for name, value in _values_in_scope():
+        edge = value.edge.node if type(value.edge) is Output else value.edge
+        if edge is node:
+            return name
+    return ""
+
+
+def _shape_of(node: Node) -> tuple[int, ...] | None:
+    for _, value in _values_in_scope():
+        if value.edge is node:
+            return tuple(value.array.shape)
+    return None
+
+
+# -- the story of a modified value
+
+
+def modified_error(node: Node, slot: str, array: Any, source: tuple[str, int], past: Any) -> SavedModifiedError:
+    """Tell which saved value was written to, by whom, and what to do."""
+    late = [w for w in past.last if w.seq > node.seq]
+    write = late[-1]
+    expected, now = past.count - len(late), past.count
+    owner = _owner_of(node, source)
+    name = _name_of(owner, array)
+    edge = node.edges[source[1]] if source[0] == "in" and source[1] < len(node.edges) else None
+    maker, number = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
+    maker = node if source[0] == "out" else maker
+    of = f", which is output {number} of {maker.name()}," if maker is not None else ","
+    kind = {"f2": "Half", "f4": "Float", "f8": "Double", "c8": "ComplexFloat", "c16": "ComplexDouble",
+            "i8": "Long", "i4": "Int", "b1": "Bool", "u1": "Byte"}.get(array.dtype.str[1:], str(array.dtype))  # fmt: skip
+    first = (f"one of the variables needed for gradient computation has been modified by an inplace operation: "
+             f"[torch.{kind}Tensor {list(array.shape)}]{of} is at version {now}; expected version {expected} instead. "
+             f"Hint: the lines below name the read and the write.")  # fmt: skip
+    writer, written = _writer(write)
+    read = node.made_at
+    what = name or ("the result" if source[0] == "out" else f"the value saved as {slot!r}")
+    step = "step" in writer.rsplit(".", 1)[-1]
+    if step:
+        advice = ("Take the optimizer step after both backward calls, or detach what the second loss should not reach, or "
+                  "build the second forward after the step.")  # fmt: skip
+    elif source[0] == "out":
+        advice = f"Write out of place (such as `y = y * 2` for `y *= 2`): {node.op!r} needs its own result for its derivative."
+    else:
+        advice = ("Write after the backward, or write out of place, or clone the value before it is read; "
+                  "`with rg.autograd.graph.allow_mutation_on_saved_tensors():` keeps copies by itself.")  # fmt: skip
+    calls = [p for p in (place(*s) for s in write.sites) if p is not None]
+    lines = [first, f"  what changed:  {what}, shape {tuple(array.shape)}",
+             f"  read by:       {node.op!r} at {_show(read)}{_line(read)}",
+             f"  written by:    {writer} at {_show(written)}{_line(written)}"]  # fmt: skip
+    lines += [f"                 called from {_show(p)}{_line(p)}" for p in calls[1:3]]
+    lines.append(f"  what to do:    {advice}")
+    error = SavedModifiedError("\n".join(lines))
+    error.name, error.op, error.read_at, error.written_at = name, node.op, read, written
+    error.writer, error.versions, error.advice = writer, (expected, now), advice
+    return error
+
+
+def _writer(write: versions.Write) -> tuple[str, Any]:
+    """(who wrote, where): an optimizer's ``SGD.step``, the user's function that wrote, or the op itself."""
+    first = place(*write.sites[0]) if write.sites else None
+    if write.actor and write.actor.rsplit(".", 1)[-1] == "step":
+        return write.actor, first
+    if first is not None and first.function and not first.function.startswith("<"):
+        return first.function.replace("<locals>.", ""), first
+    return write.op, first
+
+
+def _owner_of(node: Node, source: tuple[str, int]) -> Any:
+    if source[0] == "in" and source[1] < len(node.edges) and type(node.edges[source[1]]) is Leaf:
+        return node.edges[source[1]].owner()
+    return None
+
+
+def _name_of(owner: Any, array: Any) -> str:
+    """The value's name: the one it was given, else the one under which the user's code holds it."""
+    if owner is not None and owner.meta is not None and owner.meta.name:
+        return str(owner.meta.name)
+    memory = root(array)
+    for name, value in _values_in_scope():
+        if value is owner or (owner is None and value.array.shape == array.shape and root(value.array) is memory):
+            return name
+    return ""
+
+
+# -- looking
+
+
+def live_nodes() -> Iterator[Node]:
+    """Every node alive in the process, found through the garbage collector's books (it need not be enabled)."""
+    return (o for o in gc.get_objects() if issubclass(type(o), Node))
+
+
+def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
+    """Bytes of the arrays that nodes hold for backward; memory shared by several of them counts once."""
+    memories = {id(m): m.nbytes for n in (live_nodes() if nodes is None else nodes)
+                for _, _, a in saved.entries(n) for m in (root(a),)}  # fmt: skip
+    return sum(memories.values())

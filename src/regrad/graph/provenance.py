@@ -1,0 +1,97 @@
+"""Where things were made: the user's file and line, kept as two cheap objects and resolved only when asked.
+
+A site is ``(code, lasti)``: the code object of the user's frame and the instruction it was at. Frames of Regrad
+itself are passed over, so that an op made by a composite function points at the line that called it. No frame is
+kept, hence nothing that the frame holds is kept alive. Start reading at `site`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+__all__ = ["Place", "inside", "outer", "place", "site", "source_line", "trail"]
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# Programs that ship with the package are users of it like any other.
+_GUESTS = (os.path.join(_ROOT, "cli") + os.sep,)
+
+
+class _Inside(dict[str, bool]):
+    """File name -> is it Regrad's own code? Filled as files are met; a lookup costs one dict access."""
+
+    def __missing__(self, filename: str) -> bool:
+        own = filename.startswith(_ROOT) and not filename.startswith(_GUESTS)
+        self[filename] = own
+        return own
+
+
+inside = _Inside()
+
+
+class Place(NamedTuple):
+    """A file and a line; prints as ``file:line``."""
+
+    file: str
+    line: int
+    function: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def outer(frame: FrameType) -> FrameType:
+    """The nearest frame, from ``frame`` outwards, that is not Regrad's own (else the outermost one)."""
+    while inside[frame.f_code.co_filename] and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def site(depth: int = 1) -> tuple[CodeType, int]:
+    """The user's site of the call that is going on."""
+    frame = outer(sys._getframe(depth))
+    return frame.f_code, frame.f_lasti
+
+
+def trail(depth: int = 1, length: int = 4) -> tuple[str, tuple[tuple[CodeType, int], ...]]:
+    """(who is acting, the user's sites from the innermost outwards) for an in-place write.
+
+    The actor is the outermost of Regrad's own frames, such as ``SGD.step``, or the user's function.
+    """
+    frame: FrameType | None = sys._getframe(depth)
+    actor = ""
+    while frame is not None and inside[frame.f_code.co_filename]:
+        actor = _qualified(frame)
+        frame = frame.f_back
+    sites = []
+    while frame is not None and len(sites) < length:
+        sites.append((frame.f_code, frame.f_lasti))
+        frame = frame.f_back
+    return actor, tuple(sites)
+
+
+def _qualified(frame: FrameType) -> str:
+    name = frame.f_code.co_name
+    owner = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames[:1] else None
+    return name if owner is None else f"{type(owner).__name__}.{name}"
+
+
+def place(code: CodeType | None, lasti: int) -> Place | None:
+    """The file, line and function of a site."""
+    if code is None:
+        return None
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= lasti < end and number is not None:
+            line = number
+    name: str = getattr(code, "co_qualname", code.co_name)
+    return Place(code.co_filename, line, name)
+
+
+def source_line(where: Any) -> str:
+    """The text of a place's line, stripped; empty where the source cannot be read."""
+    import linecache
+
+    return linecache.getline(where.file, where.line).strip() if where else ""

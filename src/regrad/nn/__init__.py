@@ -1,0 +1,5 @@
+"""Neural-network functions; modules come on top of them."""
+
+from regrad.nn import functional as functional
+
+__all__ = ["functional"]

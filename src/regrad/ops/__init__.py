@@ -1,0 +1,14 @@
+"""What can be computed, one module per family. Each lists its functions (``__all__``), methods and in-place methods."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+__all__ = ["modules"]
+
+
+def modules() -> list[ModuleType]:
+    """The op modules, in alphabetical order."""
+    return [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]

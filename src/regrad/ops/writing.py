@@ -1,0 +1,262 @@
+"""Writing in place: ``x.mul_(y)``, ``x[i] = y``, ``x.copy_(y)``, and what it does to the graph.
+
+An in-place method runs the ordinary op, writes the result into the tensor's memory and takes over its history. A
+saved value that lived in that memory is given a copy of the old elements if the op itself saved it; if an earlier
+op did, the write's mark makes that op's backward raise. Through a view, the base gets a new history
+(`core.copy_slices`) and every other view of it makes its own anew when it is next used. Start reading at `inplace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from regrad import dtypes
+from regrad.declare import _record, general, refresh
+from regrad.graph import versions
+from regrad.graph.lifetime import reachable
+from regrad.graph.modes import mode
+from regrad.graph.node import Leaf, Node, Output, tick
+from regrad.graph.value import Value, View, root
+from regrad.ops.core import cast, copy_slices, expand_to, memory_order, sum_to
+
+__all__ = ["check_writable", "copy_", "fill_", "inplace", "write", "zero_"]
+
+
+def check_writable(x: Any, name: str) -> None:
+    """Refuse an in-place write that would break the graph, before anything has changed."""
+    m = mode()
+    view = x.view
+    if m.record:
+        edge = x.edge if view is None else refresh(x)
+        if type(edge) is Leaf and view is None:
+            raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation. Write under "
+                               f"`with rg.no_grad():`, or out of place.")  # fmt: skip
+        if type(view) is View:
+            if type(view.base.edge) is Leaf:
+                raise RuntimeError(f"{name}: a view of a leaf Variable that requires grad is being used in an in-place "
+                                   f"operation. Write under `with rg.no_grad():`, or out of place.")  # fmt: skip
+            if view.origin == "multi":
+                raise RuntimeError(f"{name}: Output of {view.recipe[-1][0].op.grad_name} is a view and is being modified inplace. "
+                                   f"This view is the output of a function that returns multiple views. Such functions do "
+                                   f"not allow the output views to be modified inplace. Use the out-of-place variant.")  # fmt: skip
+            if view.origin == "no_grad" and view.base.edge is not None:
+                raise RuntimeError(f"{name}: A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
+                                   f"Make the view again outside `no_grad`, or write inside it.")  # fmt: skip
+        if x.meta is not None and x.meta.inference and not m.inference and edge is not None:
+            raise RuntimeError(f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first.")
+    array = x.array
+    if not array.flags.writeable:
+        if 0 in array.strides and array.size > 1:
+            raise RuntimeError(f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single "
+                               f"memory location. Please clone() the tensor before performing the operation.")  # fmt: skip
+        raise RuntimeError(f"{name}: the tensor's memory is read-only (it shares a read-only NumPy array); clone it first")
+
+
+def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The in-place method ``name`` of the function ``fn``, whose first argument is written to."""
+    op = getattr(fn, "op", None)
+    kernel = op.forward if op is not None and isinstance(op.forward, np.ufunc) and op.policy == "promote" else None
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        check_writable(self, name)
+        if kernel is not None and self.edge is None and len(args) == kernel.nin - 1 and not kwargs and _direct(kernel, self, args):
+            versions.wrote(self.array, name)
+            return self
+        start = tick()
+        result = fn(self, *args, **kwargs)
+        write(self, result, name, start)
+        return self
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"In-place version of `{name[:-1]}`."
+    return method
+
+
+def _direct(kernel: Any, x: Any, args: tuple[Any, ...]) -> bool:
+    """Run a NumPy kernel straight into the tensor's memory where nothing has to be recorded or converted."""
+    arrays = []
+    for a in args:
+        if isinstance(a, Value):
+            if (a.edge is not None and mode().record) or a.array.dtype is not x.array.dtype or a.array.ndim > x.array.ndim:
+                return False
+            if a.meta is not None or root(a.array) is root(x.array):
+                return False
+            arrays.append(a.array)
+        elif type(a) is float or type(a) is int:
+            arrays.append(a)
+        else:
+            return False
+    if x.array.dtype.kind != "f" or x.meta is not None or x.view is not None:
+        return False
+    try:
+        with np.errstate(all="ignore"):
+            kernel(x.array, *arrays, out=x.array)
+    except ValueError:  # does not broadcast: the general path says why
+        return False
+    return True
+
+
+def write(x: Any, result: Any, name: str, start: int) -> None:
+    """Write ``result`` (computed after the time ``start``) into ``x`` and give ``x`` its history."""
+    array = x.array
+    if result.array.shape != array.shape:
+        try:
+            fits = np.broadcast_shapes(result.array.shape, array.shape) == array.shape
+        except ValueError:
+            fits = False
+        if not fits or name not in ("copy_", "fill_", "__setitem__"):
+            raise RuntimeError(f"{name}: output with shape {list(array.shape)} doesn't match the broadcast shape "
+                               f"{list(result.array.shape)}; write out of place to get the larger result")  # fmt: skip
+        result = expand_to(result, shape=array.shape)
+    if result.array.dtype is not array.dtype:
+        if not dtypes.can_cast(dtypes.of(result.array.dtype), dtypes.of(array.dtype)) and name not in ("copy_", "__setitem__"):
+            raise RuntimeError(f"{name}: result type {_title(result.array.dtype)} can't be cast to the desired output type "
+                               f"{_title(array.dtype)}; convert with .to() or write out of place")  # fmt: skip
+        result = cast(result, array.dtype)
+    fresh = _young_nodes(result.edge, start)
+    memory = root(array)
+    for node in fresh:
+        if type(node.saved) is tuple and any(_holds(e, memory) for e in node.saved):
+            node.saved = tuple(_copied(e, memory) for e in node.saved)
+    array[...] = result.array
+    versions.wrote(array, name, 3)
+    node = result.edge.node if type(result.edge) is Output else result.edge
+    if fresh and node is fresh[0]:
+        node.saved = tuple(array if e is result.array else e for e in node.saved)
+        node.seq = tick()  # the node reads what has just been written: it is younger than the write
+    _take_history(x, result)
+
+
+def _young_nodes(edge: Any, start: int) -> list[Node]:
+    """The nodes made since ``start`` that ``edge`` leads to, the youngest first."""
+    found: dict[int, Node] = {}
+    stack = [edge]
+    while stack:
+        edge = stack.pop()
+        node = edge.node if type(edge) is Output else edge
+        if isinstance(node, Node) and node.seq > start and node.seq not in found:
+            found[node.seq] = node
+            stack.extend(node.edges)
+    return [found[s] for s in sorted(found, reverse=True)]
+
+
+def _holds(entry: Any, memory: Any) -> bool:
+    if isinstance(entry, np.ndarray):
+        return root(entry) is memory
+    return type(entry) is tuple and any(_holds(e, memory) for e in entry)
+
+
+def _copied(entry: Any, memory: Any) -> Any:
+    if isinstance(entry, np.ndarray):
+        return entry.copy() if root(entry) is memory else entry
+    return tuple(_copied(e, memory) for e in entry) if type(entry) is tuple else entry
+
+
+def _take_history(x: Any, result: Any) -> None:
+    m = mode()
+    if result.meta is not None and result.meta.tangent:
+        from regrad.graph.node import meta_of
+
+        meta_of(x).tangent = dict(result.meta.tangent)
+    if not m.record or (result.edge is None and x.edge is None):
+        return
+    view = x.view
+    if type(view) is View:
+        base = view.base
+        params = {"recipe": view.recipe, "order": memory_order(base.array)}
+        renewed = _record(copy_slices.op, (base, result), (base.array, result.array), base.array, params, m)
+        _move_retained(base, renewed.edge)
+        base.edge = renewed.edge
+        refresh(x)
+    else:
+        _move_retained(x, result.edge)
+        x.edge = result.edge
+
+
+def _move_retained(x: Any, edge: Any) -> None:
+    """A tensor that retains its gradient goes on doing so with its new history."""
+    if x.meta is None or not x.meta.retain or edge is None:
+        return
+    for old, index in ((x.edge.node, x.edge.index) if type(x.edge) is Output else (x.edge, 0),):
+        if isinstance(old, Node) and old.extra is not None and old.extra.retain:
+            ref = old.extra.retain.pop(index, None)
+            node, number = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
+            if ref is not None and isinstance(node, Node):
+                node.more().retain = {**(node.more().retain or {}), number: ref}
+
+
+def _title(dtype: Any) -> str:
+    return {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "bool": "Bool", "float16": "Half",
+            "uint8": "Byte", "int8": "Char", "int16": "Short"}.get(dtype.name, dtype.name)  # fmt: skip
+
+
+# -- writing values
+
+
+def _overwrite_jvp(args: Any, outs: Any, tangents: Any, params: Any) -> Any:
+    return args[0] * 0 if tangents[1] is None else expand_to(tangents[1], shape=outs[0].array.shape)
+
+
+@general(x=lambda g: g * 0, src=lambda g, src_shape: sum_to(g, shape=src_shape), shape=lambda x, src: tuple(x), jvp=_overwrite_jvp,
+         name="copy", grad_name="CopyBackwards")  # fmt: skip
+def overwrite(x, src):
+    """``src`` broadcast to the shape of ``x``, whose own elements count no more."""
+    return np.array(np.broadcast_to(src, x.shape))
+
+
+def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
+    """Write ``src``, broadcast and converted as needed, into this tensor.
+
+    >>> rg.zeros(2).copy_(rg.tensor([1, 2]))
+    tensor([1., 2.])
+    """
+    check_writable(self, "copy_")
+    if not isinstance(src, Value):
+        raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
+    start = tick()
+    if src.array.dtype is not self.array.dtype:
+        src = cast(src, self.array.dtype)
+    try:
+        fits = np.broadcast_shapes(src.array.shape, self.array.shape) == self.array.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(f"copy_: The size of tensor a must match the size of tensor b: source {list(src.array.shape)} does not "
+                           f"broadcast to {list(self.array.shape)}")  # fmt: skip
+    if self.edge is None and (src.edge is None or not mode().record) and self.meta is None and src.meta is None:
+        self.array[...] = src.array
+        versions.wrote(self.array, "copy_")
+        return self
+    write(self, overwrite(self, src), "copy_", start)
+    return self
+
+
+def fill_(self: Any, value: Any) -> Any:
+    """Write ``value`` (a number or a 0-d tensor) to every element."""
+    if isinstance(value, Value):
+        if value.array.ndim:
+            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim} dimensions.")
+        return copy_(self, value)
+    check_writable(self, "fill_")
+    if not np.can_cast(type(value), self.array.dtype, "unsafe") or (isinstance(value, complex) and self.array.dtype.kind != "c"):
+        raise RuntimeError(f"fill_: value cannot be converted to type {dtypes.of(self.array.dtype)} without overflow")
+    if self.edge is None and self.meta is None:
+        self.array[...] = value
+        versions.wrote(self.array, "fill_")
+        return self
+    from regrad.graph.value import wrap
+
+    start = tick()
+    write(self, overwrite(self, wrap(np.asarray(value, self.array.dtype))), "fill_", start)
+    return self
+
+
+def zero_(self: Any) -> Any:
+    """Write zero to every element."""
+    return fill_(self, 0)
+
+
+METHODS = {"copy_": copy_, "fill_": fill_, "zero_": zero_}
