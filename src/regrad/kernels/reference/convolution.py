@@ -72,7 +72,7 @@ def conv(x: Array, w: Array, *, stride: Ints, padding: Padding, dilation: Ints, 
     out_size = conv_size(x.shape[2:], kernel, stride, padding, dilation)
     places = math.prod(out_size)
     x = crop_or_pad(x, _pairs(padding))
-    weight = w.reshape(groups, len(w) // groups, math.prod(w.shape[1:]))
+    weight = np.ascontiguousarray(w).reshape(groups, len(w) // groups, math.prod(w.shape[1:]))
     out = np.empty((samples, *weight.shape[:2], *out_size), x.dtype)
     wide = samples == 1 or places >= WIDE
     if wide and math.prod(kernel) == math.prod(stride) == 1:  # nothing to copy: the input is its own columns
@@ -108,8 +108,8 @@ def conv_input(
         mirrored = np.flip(weight, tuple(range(3, weight.ndim))).swapaxes(1, 2)
         reach = [(d * (k - 1) - before, n - m + before)
                  for d, k, n, m, (before, _) in zip(dilation, kernel, input_size, out_size, pairs)]
-        mirrored = mirrored.reshape(groups * inputs, outputs, *kernel)
-        return conv(g, mirrored, stride=stride, padding=reach, dilation=dilation, groups=groups)
+        return conv(g, mirrored.reshape(groups * inputs, outputs, *kernel),
+                    stride=stride, padding=reach, dilation=dilation, groups=groups)
     padded = np.zeros((samples, groups * inputs, *_padded(input_size, pairs)), g.dtype)
     spread = weight.reshape(groups, outputs, inputs * math.prod(kernel)).swapaxes(1, 2)
     windows = _windows(padded, kernel, stride, dilation, out_size, groups)
@@ -219,8 +219,8 @@ def crop_or_pad(x: Array, pairs: Pairs, value: Any = 0) -> Array:
     if any(n < 0 for n in out_size):
         raise ShapeError(f"pad: {list(pairs)} takes more from the sizes {sizes} than there is; crop less")
     out = np.full((*lead, *out_size), value, x.dtype)
-    source: Any = tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(sizes, pairs))
-    target: Any = tuple(slice(max(before, 0), n - max(after, 0)) for n, (before, after) in zip(out_size, pairs))
+    source: Any = [slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(sizes, pairs)]
+    target: Any = [slice(max(before, 0), n - max(after, 0)) for n, (before, after) in zip(out_size, pairs)]
     out[(..., *target)] = x[(..., *source)]
     return out
 
@@ -242,8 +242,8 @@ def _windows(x: Array, kernel: Ints, stride: Ints, dilation: Ints, out_size: Int
     size = x.shape[2:]
     last = [s * (n - 1) + d * (k - 1) for s, n, d, k in zip(stride, out_size, dilation, kernel)]
     if any(i >= n for i, n in zip(last, size)):
-        raise ShapeError(f"conv: windows of {tuple(kernel)} at {tuple(out_size)} places reach out of a "
-                         f"padded input of {size}; give the sizes that belong to this stride, padding and dilation")
+        raise ShapeError(f"conv: windows of {tuple(kernel)} at {tuple(out_size)} places reach out of "
+                         f"a padded input of {size}; give a size that this stride, padding and dilation lead to")
     batch, channel, *steps = x.strides
     inputs = x.shape[1] // groups
     inside, between = map(int.__mul__, steps, dilation), map(int.__mul__, steps, stride)
