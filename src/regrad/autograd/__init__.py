@@ -1,7 +1,25 @@
-"""The public face of differentiation: `backward` and `grad` first. Start reading there."""
+"""The public face of differentiation: `backward` and `grad` first. Start reading there.
+
+    passes      backward, grad
+    function    custom functions
+    grad_mode   recording on and off, inference, anomaly checks
+    graph       saved-value policies, hooks on several gradients, edges
+"""
 
 from __future__ import annotations
 
+from regrad.autograd import graph as graph
+from regrad.autograd.function import Function
+from regrad.autograd.grad_mode import (
+    detect_anomaly,
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_detect_anomaly,
+    set_grad_enabled,
+)
 from regrad.autograd.passes import backward, grad
 
-__all__ = ["backward", "grad"]
+__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "grad", "graph", "inference_mode", "is_grad_enabled",
+           "no_grad", "set_detect_anomaly", "set_grad_enabled"]  # fmt: skip

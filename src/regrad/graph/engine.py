@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from types import CodeType
 from typing import Any
 
@@ -26,6 +27,7 @@ from regrad.graph.value import Value, wrap
 
 __all__ = ["run", "sum_to"]
 
+_walks: ContextVar[tuple[_Walk, ...]] = ContextVar("regrad_walks", default=())  # the passes under way, innermost last
 _commit = threading.RLock()  # gradients of leaves are added up by one pass at a time
 getrefcount = sys.getrefcount
 
@@ -143,6 +145,7 @@ def run(
     walk.result = [None] * (0 if wanted_edges is None else len(wanted_edges))
     for leaf, seq in due_at.items():
         walk.due.setdefault(seq, []).append(leaf)
+    inner = _walks.set((*_walks.get(), walk)) if walk.hooked else None
     try:
         for edge, g in zip(roots, cotangents, strict=True):
             walk.arrive(edge, g)
@@ -158,7 +161,31 @@ def run(
     finally:
         quiet_reset(quiet)
         MODE.reset(token)
+        if inner is not None:
+            _walks.reset(inner)
     return walk.result
+
+
+def current_pass() -> int:
+    """The sequence number of the pass that is calling this hook; 0 outside any."""
+    walks = _walks.get()
+    return walks[-1].pass_.seq if walks else 0
+
+
+def will_run(edge: Any) -> bool:
+    """Does the pass that is calling this hook reach ``edge``?"""
+    walks = _walks.get()
+    if not walks:
+        return False
+    walk = walks[-1]
+    if type(edge) is Leaf:
+        if walk.wanted is not None:
+            return edge in walk.wanted.leaves
+        return any(e is edge for n in walk.nodes.values() for e in n.edges)
+    seq = edge.node.seq if type(edge) is Output else edge.seq
+    if walk.wanted is not None:
+        return seq in walk.wanted.masks or seq in walk.wanted.outputs
+    return seq in walk.nodes
 
 
 class _Walk:

@@ -123,6 +123,8 @@ class Node:
         """The values saved for backward, as tensors; raises once they are freed."""
         from regrad.graph import saved
 
+        if self.plan.op.custom and self.params is not None:
+            return self.params.saved_tensors  # type: ignore[no-any-return]
         return saved.opened_tensors(self)
 
     def more(self) -> Extra:
@@ -148,6 +150,8 @@ class Node:
             from regrad.graph import saved
 
             return saved.opened_by_name(self, name[len("_saved_") :])
+        if not name.startswith("__") and self.plan.op.custom and self.params is not None:
+            return getattr(self.params, name)  # a custom function's node answers for its ctx, as in PyTorch
         raise AttributeError(f"{type(self).__name__} {self.plan.op.grad_name} has no attribute {name!r}")
 
     def __repr__(self) -> str:

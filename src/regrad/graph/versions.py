@@ -9,6 +9,7 @@ any tensor. Start reading at `wrote` and `stale`.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from types import CodeType
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from regrad.graph.node import Node, tick
 from regrad.graph.provenance import trail
 from regrad.graph.value import root
 
-__all__ = ["Write", "clock", "history", "stale", "version", "wrote"]
+__all__ = ["Write", "before_write", "clock", "history", "stale", "version", "wrote"]
 
 _KEPT = 16  # writes remembered in full for each memory; enough to name the last one and count from there
 
@@ -51,6 +52,7 @@ class _Clock:
 
 
 clock = _Clock()
+before_write: list[Callable[[Any], None]] = []  # told of a write before it happens, while somebody wants to know
 _histories: dict[int, History] = {}
 
 

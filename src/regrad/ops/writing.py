@@ -48,6 +48,8 @@ def check_writable(x: Any, name: str) -> None:
         if x.meta is not None and x.meta.inference and not m.inference and edge is not None:
             raise RuntimeError(f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first.")
     array = x.array
+    for told in versions.before_write:
+        told(array)
     if not array.flags.writeable:
         if 0 in array.strides and array.size > 1:
             raise RuntimeError(f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single "
