@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from regrad import ops as _ops
-from regrad.autograd import grad
+from regrad.autograd import *  # noqa: F403
 from regrad.dtypes import *  # noqa: F403
 from regrad.errors import *  # noqa: F403
-from regrad.tensor import Tensor
+from regrad.printing import set_printoptions
+from regrad.shapes import Size
+from regrad.tensor import Tensor, device
 
 for _m in _ops.modules():
     for _n in getattr(_m, "__all__", ()):
-        globals().setdefault(_n, getattr(_m, _n))
-
-
-def tensor(data, dtype=None, requires_grad=False):
-    import numpy as np
-
-    from regrad import dtypes
-    from regrad.graph.value import wrap
-
-    a = np.array(data, dtype=None if dtype is None else dtypes.to_numpy(dtype))
-    if dtype is None and not isinstance(data, np.ndarray) and a.dtype == np.float64:
-        a = a.astype(dtypes.to_numpy(dtypes.get_default_dtype()))
-    t = wrap(a)
-    return t.requires_grad_() if requires_grad else t
-
+        globals()[_n] = getattr(_m, _n)
 
 from regrad import autograd, nn  # noqa: E402
+import importlib.util as _u
+for _n in ("linalg", "masked", "special", "fft", "signal", "random", "func", "graph"):
+    if _u.find_spec("regrad." + _n):
+        globals()[_n] = __import__("regrad." + _n, fromlist=["x"])

@@ -1,42 +1,89 @@
-"""Tensor: the value that users meet. Methods come from the tables of the op modules, operators from their ops.
+"""Tensor: the value that users meet.
 
-Start reading at `Tensor`; what an op does is in `regrad.ops`, what a pass does in `regrad.graph.engine`.
+Here are a tensor's place in the graph, its conversion to and from Python, pickling and copying. What it can compute
+comes from the tables of the op modules (``METHODS``, ``PROPERTIES``, ``INPLACE``), attached at the end of this module;
+what NumPy functions do with it is in `regrad.interop`. Start reading at `Tensor`.
 """
 
 from __future__ import annotations
 
+import weakref
+from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from regrad import declare, dtypes, printing
+from regrad import declare, dtypes, interop, ops, printing
 from regrad.declare import refresh
-from regrad.graph import versions
+from regrad.errors import PickleAttachedError
+from regrad.graph import lifetime, versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Handle, Leaf, Node, Output, leaf_for, meta_of
 from regrad.graph.value import Value, View, wrap
-from regrad import ops
-from regrad.ops import arithmetic, core, writing
+from regrad.ops import core, creation, writing
 from regrad.shapes import Size
 
-__all__ = ["Tensor"]
+__all__ = ["Tensor", "device"]
+
+
+class device:  # noqa: N801 - PyTorch's name
+    """Where tensors live: always the CPU.
+
+    >>> rg.device("cpu").type
+    'cpu'
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        creation.check_device(type)
+        self.type, self.index = "cpu", index
+
+    def __eq__(self, other: object) -> bool:
+        return str(other) == "cpu"
+
+    def __hash__(self) -> int:
+        return hash("cpu")
+
+    def __str__(self) -> str:
+        return "cpu"
+
+    def __repr__(self) -> str:
+        return "device(type='cpu')"
+
+
+_CPU = device()
 
 
 class Tensor(Value):
-    """An n-dimensional array that can record how it was computed."""
+    """An n-dimensional array that can record how it was computed.
+
+    ``Tensor(data)`` makes a tensor of the default dtype from nested numbers, ``Tensor(2, 3)`` an uninitialised one;
+    `rg.tensor` is the usual way to make one. PyTorch: torch.Tensor.
+
+    >>> x = rg.tensor([1., 2.], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
 
     __slots__ = ("__dict__",)
+    __array_priority__ = 1000
+    device = _CPU
+    layout = "strided"
+    is_cuda = is_sparse = is_quantized = is_meta = is_mkldnn = False
+    names = property(lambda self: (None,) * self.array.ndim)
+
+    def __new__(cls, *data: Any, requires_grad: bool = False) -> Any:
+        default = dtypes.get_default_dtype()
+        if len(data) == 1 and not isinstance(data[0], int):
+            made = creation.tensor(data[0], dtype=None if isinstance(data[0], (Value, np.ndarray)) else default)
+        else:
+            made = creation.empty(*data) if data else creation.tensor([], dtype=default)
+        return _as(made, cls) if not requires_grad else _as(made, cls).requires_grad_()
 
     # -- the graph
-
-    @property
-    def requires_grad(self) -> bool:
-        """Is a gradient of this tensor asked for?"""
-        return self._edge() is not None
-
-    @requires_grad.setter
-    def requires_grad(self, on: bool) -> None:
-        self.requires_grad_(on)
 
     def _edge(self) -> Any:
         view = self.view
@@ -44,17 +91,28 @@ class Tensor(Value):
             return self.edge
         return refresh(self) if type(view) is View else None
 
+    @property
+    def requires_grad(self) -> bool:
+        """Is a gradient asked for, of this tensor or of something it was computed from?"""
+        return self._edge() is not None
+
+    @requires_grad.setter
+    def requires_grad(self, on: bool) -> None:
+        self.requires_grad_(on)
+
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask (or no longer ask) for the gradient of this leaf; returns the tensor."""
         edge = self._edge()
         if requires_grad:
             if edge is None:
                 if self.array.dtype.kind not in "fcV":
-                    raise RuntimeError(f"only Tensors of floating point dtype can require gradients; this one is "
+                    raise RuntimeError(f"only Tensors of floating point and complex dtype can require gradients; this one is "
                                        f"{self.dtype}: convert it with .float()")  # fmt: skip
                 if self.meta is not None and self.meta.inference and not mode().inference:
                     raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
                 leaf_for(self)
+                if type(self.view) is View:  # made a leaf of its own: it no longer follows its base
+                    self.view = None
         elif type(edge) is Leaf:
             self.edge = None
         elif edge is not None:
@@ -85,20 +143,26 @@ class Tensor(Value):
     @property
     def grad(self) -> Any:
         """The gradient that backward has accumulated here, or None."""
+        if self._grad is None and type(self.edge) is Node and not (self.meta is not None and self.meta.retain):
+            import warnings
+
+            warnings.warn("The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+                          "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
+                          "Tensor, use .retain_grad() on the non-leaf Tensor.", UserWarning, stacklevel=2)  # fmt: skip
         return self._grad
 
     @grad.setter
     def grad(self, g: Any) -> None:
         if g is not None:
-            if not isinstance(g, Value):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(g).__name__}")
+            if not isinstance(g, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(g).__name__}")
             if g is self:
                 raise RuntimeError("can't assign Variable as its own grad")
+            if g.array.dtype != self.array.dtype:
+                raise RuntimeError(f"assigned grad has data of a different type: {g.dtype} for a tensor of {self.dtype}")
             if g.array.shape != self.array.shape:
                 raise RuntimeError(f"assigned grad has data of a different size: {list(g.array.shape)} for a tensor of "
                                    f"{list(self.array.shape)}")  # fmt: skip
-            if g.array.dtype != self.array.dtype:
-                raise RuntimeError(f"assigned grad has data of a different type: {g.dtype} for a tensor of {self.dtype}")  # type: ignore[attr-defined]
         self._grad = g
 
     @grad.deleter
@@ -106,14 +170,116 @@ class Tensor(Value):
         self._grad = None
 
     def backward(self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None) -> None:
-        """Accumulate the gradient of this tensor into the leaves; see `regrad.autograd.backward`."""
+        """Accumulate the gradient of this tensor into the leaves it was computed from.
+
+        See `regrad.autograd.backward` for the arguments. PyTorch: torch.Tensor.backward.
+
+        >>> x = rg.tensor(3., requires_grad=True)
+        >>> (x ** 2).backward()
+        >>> x.grad
+        tensor(6.)
+        """
         from regrad.autograd.passes import backward
 
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
-        """This tensor's elements, shared, without its history."""
+        """This tensor's elements, shared, without its history.
+
+        >>> x = rg.ones(2, requires_grad=True)
+        >>> (x * 2).detach().requires_grad
+        False
+        """
+        out = wrap(self.array)
+        if self.meta is not None and self.meta.tangent:
+            meta_of(out).tangent = {k: t.detach() for k, t in self.meta.tangent.items()}
+        if self.meta is not None and self.meta.inference:
+            out.view, meta_of(out).inference = self.view, True
+        return out  # type: ignore[no-any-return]
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor from its history, in place."""
+        if type(self.view) is View:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self.edge = None
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """This tensor's elements, shared, without history; a write to them is noticed by graphs that saved them."""
         return wrap(self.array)  # type: ignore[no-any-return]
+
+    @data.setter
+    def data(self, other: Any) -> None:
+        if not isinstance(other, Value):
+            raise TypeError(f"data must be set to a Tensor, not {type(other).__name__}")
+        self.array = other.array
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this computed tensor in ``.grad``, as for a leaf."""
+        edge = self._edge()
+        if edge is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if type(edge) is Leaf:
+            return
+        node, index = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
+        extra = node.more()
+        extra.retain = {**(extra.retain or {}), index: weakref.ref(self)}
+        meta_of(self).retain = True
+
+    @property
+    def retains_grad(self) -> bool:
+        """Is the gradient of this computed tensor kept?"""
+        return self.meta is not None and self.meta.retain
+
+    def register_hook(self, hook: Any) -> Handle:
+        """Call ``hook(grad)`` with every gradient of this tensor; what it returns takes the gradient's place.
+
+        >>> x = rg.tensor(1., requires_grad=True)
+        >>> handle = x.register_hook(lambda g: g * 10)
+        >>> (x * 2).backward()
+        >>> x.grad
+        tensor(20.)
+        """
+        edge = self._edge()
+        if edge is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if type(edge) is Leaf:
+            return edge.hook("tensor_pre", hook)
+        node, index = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
+        extra = node.more()
+        extra.tensor_pre = OrderedDict() if extra.tensor_pre is None else extra.tensor_pre
+        return Handle(extra.tensor_pre.setdefault(index, OrderedDict()), hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Any) -> Handle:
+        """Call ``hook(tensor)`` when this leaf's gradient has been accumulated."""
+        edge = self._edge()
+        if edge is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if type(edge) is not Leaf:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        return edge.hook("watch", hook)
+
+    @property
+    def _version(self) -> int:
+        if self.meta is not None and self.meta.inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return versions.version(self.array)
+
+    @property
+    def _base(self) -> Any:
+        return self.view.base if type(self.view) is View else None
+
+    @property
+    def name(self) -> str | None:
+        """The tensor's name in error messages, such as a parameter's dotted path."""
+        return None if self.meta is None else self.meta.name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        meta_of(self).name = name
+
+    # -- what it is
 
     @property
     def dtype(self) -> Any:
@@ -126,49 +292,162 @@ class Tensor(Value):
         return Size(self.array.shape)
 
     @property
-    def _version(self) -> int:
-        return versions.version(self.array)
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements."""
+        return self.array.nbytes  # type: ignore[no-any-return]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.array.itemsize  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        if not self.array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined]
+
+    def __reversed__(self) -> Any:
+        return self.flip(0) if self.array.ndim else self  # type: ignore[attr-defined]
+
+    def __contains__(self, element: Any) -> bool:
+        if not isinstance(element, (Value, int, float, complex)):
+            raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+        return bool((self.array == (element.array if isinstance(element, Value) else element)).any())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __format__(self, spec: str) -> str:
+        if not self.array.ndim and spec:
+            return format(self.array.item(), spec)
+        return object.__format__(self, spec)
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        fn = self.grad_fn
+        tangent = None
+        if self.meta is not None and self.meta.tangent:
+            tangent = repr(self.meta.tangent[max(self.meta.tangent)])
+        return printing.tensor_text(
+            self.array, dtype_name=self.dtype.name, default_dtype_name=dtypes.get_default_dtype().name,
+            requires_grad=self.requires_grad, grad_fn_name=None if fn is None else fn.name(), tangent_text=tangent,
+            name="Parameter containing:\ntensor" if type(self).__name__ == "Parameter" else "tensor",
+        )  # fmt: skip
+
+    # -- NumPy
 
     def numpy(self, *, force: bool = False) -> Any:
-        """The elements as a NumPy array that shares this tensor's memory."""
+        """The elements as a NumPy array that shares this tensor's memory; ``force`` detaches first.
+
+        >>> rg.tensor([1., 2.]).numpy()
+        array([1., 2.], dtype=float32)
+        """
         if self._edge() is not None and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self.array
 
-    def register_hook(self, hook: Any) -> Handle:
-        """Call ``hook(grad)`` with every gradient of this tensor; what it returns takes the gradient's place."""
-        edge = self._edge()
-        if edge is None:
-            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if type(edge) is Leaf:
-            return edge.hook("tensor_pre", hook)
-        from collections import OrderedDict
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"converting {array.dtype} to {dtype} needs a copy, and copy=False forbids it")
+            return array.astype(dtype)
+        return array.copy() if copy else array
 
-        node, index = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
-        extra = node.more()
-        extra.tensor_pre = OrderedDict() if extra.tensor_pre is None else extra.tensor_pre
-        return Handle(extra.tensor_pre.setdefault(index, OrderedDict()), hook)
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return interop.ufunc(ufunc, method, inputs, kwargs)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
-        fn = self.grad_fn
-        return printing.tensor_text(self.array, dtype_name=self.dtype.name, default_dtype_name=dtypes.get_default_dtype().name,
-                                    requires_grad=self.requires_grad, grad_fn_name=None if fn is None else fn.name())  # fmt: skip
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return interop.function(func, args, kwargs)
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self._edge() is not None:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self.array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
+    # -- copying and pickling
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+                               "If you were attempting to deepcopy a module, this may be because of a cached activation: detach it.")  # fmt: skip
+        if id(self) in memo:
+            return memo[id(self)]
+        import copy
+
+        out = _as(wrap(_copied_layout(self.array)), type(self))
+        memo[id(self)] = out
+        if self._edge() is not None:
+            leaf_for(out)
+        if self._grad is not None:
+            out._grad = copy.deepcopy(self._grad, memo)
+        if self.meta is not None and self.meta.name:
+            meta_of(out).name = self.meta.name
+        out.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return out
+
+    def __copy__(self) -> Any:
+        out = _as(wrap(self.array, self._edge() if not self.is_leaf else None), type(self))
+        if self.is_leaf and self._edge() is not None:
+            leaf_for(out)
+        return out
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf and not lifetime.pickling_values():
+            fn = self.grad_fn
+            raise PickleAttachedError(
+                f"cannot pickle a tensor that is attached to its graph (grad_fn={fn.name()}, made at {fn.made_at}): the graph would be lost "
+                f"in silence. Choose: `t.detach()` for the value alone; `rg.dumps(t, graph=True)` for the value with its graph; or "
+                f"`with rg.graph.values_only():` around the pickling to store values of all attached tensors."
+            )  # fmt: skip
+        leaf = type(self._edge()) is Leaf
+        return _rebuild, (type(self), self.array, leaf, dict(self.__dict__))
+
+
+def _as(value: Any, cls: type[Value]) -> Any:
+    """A value as an instance of a subclass."""
+    if type(value) is cls:
+        return value
+    out = object.__new__(cls)
+    out.array, out.edge, out.view, out._grad, out.meta = value.array, value.edge, value.view, value._grad, value.meta
+    return out
+
+
+def _copied_layout(array: Any) -> Any:
+    return array.copy(order="K")
+
+
+def _rebuild(cls: type[Value], array: Any, requires_grad: bool, extras: dict[str, Any]) -> Any:
+    out = _as(wrap(array), cls)
+    out.__dict__.update(extras)
+    if requires_grad:
+        leaf_for(out)
+    return out
 
 
 def _attach() -> None:
+    """Give the class what the op modules list for it."""
     for module in ops.modules():
-        for name, fn in getattr(module, "METHODS", {}).items():
+        methods = getattr(module, "METHODS", {})
+        for name, fn in methods.items():
             setattr(Tensor, name, fn)
         for name, fn in getattr(module, "PROPERTIES", {}).items():
-            setattr(Tensor, name, property(fn))
+            setattr(Tensor, name, fn if isinstance(fn, property) else property(fn))
         for name in getattr(module, "INPLACE", ()):
-            setattr(Tensor, name + "_", writing.inplace(getattr(module, "METHODS")[name], name + "_"))
+            setattr(Tensor, name + "_", writing.inplace(methods[name], name + "_"))
 
 
-Tensor.__mul__ = arithmetic.mul
-Tensor.__add__ = arithmetic.plus
-Tensor.__sub__ = arithmetic.minus
-Tensor.__neg__ = arithmetic.neg
-Tensor.__truediv__ = arithmetic.quotient
 _attach()
 declare.use_tensor(Tensor, cast=core.cast, expand_to=lambda x, shape: core.expand_to(x, shape=shape), transposed=core.transposed_jvp)

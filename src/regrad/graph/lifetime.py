@@ -331,3 +331,31 @@ def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
     memories = {id(m): m.nbytes for n in (live_nodes() if nodes is None else nodes)
                 for _, _, a in saved.entries(n) for m in (root(a),)}  # fmt: skip
     return sum(memories.values())
+
+
+# -- pickling
+
+_values_only: ContextVar[bool] = ContextVar("regrad_values_only", default=False)
+
+
+class values_only:  # noqa: N801 - a context manager is named like a function
+    """Inside this context, pickling a tensor that is attached to a graph stores its value and nothing else.
+
+    >>> import pickle
+    >>> y = rg.ones(2, requires_grad=True) * 2
+    >>> with rg.graph.values_only():
+    ...     pickle.loads(pickle.dumps(y))
+    tensor([2., 2.])
+    """
+
+    def __enter__(self) -> None:
+        self._was = _values_only.get()
+        _values_only.set(True)
+
+    def __exit__(self, *exc: object) -> None:
+        _values_only.set(self._was)
+
+
+def pickling_values() -> bool:
+    """May an attached tensor be pickled as its value?"""
+    return _values_only.get()
