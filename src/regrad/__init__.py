@@ -12,7 +12,7 @@ from regrad.tensor import Tensor, device
 
 for _m in _ops.modules():
     for _n in getattr(_m, "__all__", ()):
-        globals()[_n] = getattr(_m, _n)
+        globals()[_n] = getattr(_m, _n, None)
 
 from regrad import autograd, nn  # noqa: E402
 import importlib.util as _u

@@ -581,7 +581,7 @@ def _record(
             raise RuntimeError(f"{op.name}: Inference tensors cannot be saved for backward. To work around you can make a "
                                f"clone to get a normal tensor and use it in autograd.")  # fmt: skip
         if m.policy:
-            from regrad.graph.saved import pack
+            from regrad.graph.slots import pack
 
             node.saved = pack(node.saved, m.policy[-1], outs)
             node.more().packed = True

@@ -22,7 +22,7 @@ from regrad.graph import lifetime, versions
 from regrad.graph.modes import Switch, mode
 from regrad.graph.node import Leaf, Node, Output, Plan, tick
 from regrad.graph.provenance import site
-from regrad.graph.saved import Packed, pack
+from regrad.graph.slots import Packed, pack
 from regrad.graph.value import Value, View, wrap
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]

@@ -2,10 +2,18 @@
 
     value       the bare box: an array and where it came from
     node        nodes, outputs, leaves, plans, the clock
-    saved       saved values: opened for a rule, packed by a policy
+    slots       saved values: opened for a rule, packed by a policy
     versions    in-place writes, marked on the memory that was written
     engine      the pass from roots to leaves
-    lifetime    checks before a pass and the stories told when they fail; bytes held
+    lifetime    checks before a pass and the stories told when they fail
+    report      what a graph holds: records, bytes, states
     modes       recording, inference, policies: what happens when an op runs
     provenance  the user's file and line of everything
+
+As ``rg.graph`` this package is also where users look at graphs: the names below.
 """
+
+from regrad.graph.lifetime import strict, values_only
+from regrad.graph.report import Record, Saved, graph_state, memory_stats, saved
+
+__all__ = ["Record", "Saved", "graph_state", "memory_stats", "saved", "strict", "values_only"]

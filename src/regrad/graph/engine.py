@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from regrad.graph import lifetime, saved, versions
+from regrad.graph import lifetime, slots, versions
 from regrad.graph.modes import MODE, Mode, mode
 from regrad.graph.node import Leaf, Node, Output, Pass, Plan
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
@@ -172,6 +172,12 @@ def current_pass() -> int:
     return walks[-1].pass_.seq if walks else 0
 
 
+def pass_is_partial() -> bool:
+    """Does the pass that is calling this hook go only to some inputs?"""
+    walks = _walks.get()
+    return bool(walks) and walks[-1].wanted is not None
+
+
 def will_run(edge: Any) -> bool:
     """Does the pass that is calling this hook reach ``edge``?"""
     walks = _walks.get()
@@ -309,9 +315,9 @@ class _Walk:
             g = self._call_pre(node, g)
         kept: Any
         if self.record or plan.op.custom:
-            kept = saved.opened(node) if not plan.op.custom else node.saved
+            kept = slots.opened(node) if not plan.op.custom else node.saved
         elif extra is not None and extra.packed:
-            kept = saved.unpacked(node)
+            kept = slots.unpacked(node)
         else:
             kept = node.saved
         pull, targets = plan.pull, plan.targets

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from regrad.errors import GraphFreedError, SavedModifiedError
-from regrad.graph import saved, versions
+from regrad.graph import slots, versions
 from regrad.graph.node import Consumed, Leaf, Node, Output, Pass
 from regrad.graph.provenance import inside, place, source_line
 from regrad.graph.value import Value, root
@@ -88,7 +88,7 @@ def _slots(node: Node) -> Iterator[tuple[tuple[str, tuple[int, ...], np.ndarray]
         return
     plan = node.plan
     for name, readers, source, entry in zip(plan.slots, plan.readers, plan.sources, node.saved, strict=False):
-        for k, array in enumerate(saved.arrays_of(entry)):
+        for k, array in enumerate(slots.arrays_of(entry)):
             many = type(entry) is tuple
             yield (name, readers or tuple(range(len(node.edges))), array), ((source[0], source[1] + k) if many else source)
 
@@ -329,7 +329,7 @@ def live_nodes() -> Iterator[Node]:
 def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
     """Bytes of the arrays that nodes hold for backward; memory shared by several of them counts once."""
     memories = {id(m): m.nbytes for n in (live_nodes() if nodes is None else nodes)
-                for _, _, a in saved.entries(n) for m in (root(a),)}  # fmt: skip
+                for _, _, a in slots.entries(n) for m in (root(a),)}  # fmt: skip
     return sum(memories.values())
 
 

@@ -121,11 +121,11 @@ class Node:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """The values saved for backward, as tensors; raises once they are freed."""
-        from regrad.graph import saved
+        from regrad.graph import slots
 
         if self.plan.op.custom and self.params is not None:
             return self.params.saved_tensors  # type: ignore[no-any-return]
-        return saved.opened_tensors(self)
+        return slots.opened_tensors(self)
 
     def more(self) -> Extra:
         """The node's `Extra`, made on first need."""
@@ -147,9 +147,9 @@ class Node:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_saved_"):
-            from regrad.graph import saved
+            from regrad.graph import slots
 
-            return saved.opened_by_name(self, name[len("_saved_") :])
+            return slots.opened_by_name(self, name[len("_saved_") :])
         if not name.startswith("__") and self.plan.op.custom and self.params is not None:
             return getattr(self.params, name)  # a custom function's node answers for its ctx, as in PyTorch
         raise AttributeError(f"{type(self).__name__} {self.plan.op.grad_name} has no attribute {name!r}")
