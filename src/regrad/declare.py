@@ -32,6 +32,7 @@ from regrad.graph.modes import RECORD, SILENT, mode
 from regrad.graph.node import Extra, Node, Output, Plan, tick
 from regrad.graph.provenance import inside, outer, site
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
+from regrad.graph.slots import Dual
 from regrad.graph.value import Meta, Value, View, use_box, wrap
 
 __all__ = ["OPS", "Op", "elementwise", "general", "general_call", "linear", "refresh", "use_tensor"]
@@ -53,6 +54,7 @@ class Op:
     ``promoted``  numbers of the arguments that the policy concerns
     ``broadcast`` inputs may be broadcast against each other, so the engine sums pieces back
     ``viewing``   the result shares the first argument's memory
+    ``several``   the forward returns a list of arrays, each a differentiable result; rules get ``g`` as a list
     ``shape``     shape rule: input shapes and parameters -> result shape(s), without running a kernel
     ``conjugate`` for complex numbers the engine conjugates around the rule; False: the rule does it itself
     """
@@ -60,7 +62,7 @@ class Op:
     __slots__ = (
         "args", "broadcast", "caller", "conjugate", "custom", "defaults", "diff", "forward", "grad_name", "jvp", "kind",
         "many", "module", "name", "outs", "params", "plans", "plans_complex", "policy", "promoted", "quiet", "rules",
-        "shape", "viewing", "visible",
+        "several", "shape", "viewing", "visible",
     )  # fmt: skip
 
     caller: Callable[..., Any]
@@ -89,6 +91,7 @@ class Op:
         self.policy = options.pop("dtype", "promote" if kind == "elementwise" else None)
         self.broadcast = options.pop("broadcast", kind == "elementwise" and count > 1)
         self.viewing = options.pop("view", False)
+        self.several = options.pop("several", False)
         self.conjugate = options.pop("conjugate", True)
         self.quiet = options.pop("quiet", True)
         promoted = options.pop("promote", self.args if self.policy else ())
@@ -300,7 +303,7 @@ _callers: dict[str, Callable[..., Any]] = {}
 
 def _make_caller(op: Op) -> Callable[..., Any]:
     """Write the op's caller: what users call, and what rules call."""
-    if op.many or op.diff is not None:
+    if op.many or op.several or op.diff is not None:
         return _make_plain_caller(op)
     renamed = ["input", "other"][: len(op.args)] if op.kind == "elementwise" and len(op.args) <= 2 else list(op.args)
     keywords = "".join(f", {p}={p}" for p in op.params)
@@ -406,6 +409,8 @@ def refresh(value: Value) -> Any:
     if type(view) is not View:
         return BARRED
     base = view.base
+    if type(base.view) is View:  # it was given another layout in place, and what it had been stands behind it
+        base = view.base = base.view.base
     if base.edge is not view.seen:
         fresh: Any = base
         token = RECORD_TOKEN()
@@ -555,11 +560,11 @@ def _record(
             r.meta = Meta()
             r.meta.inference = True
     elif op.viewing:
-        for r in results:
+        for k, r in enumerate(results):
             r.view = view_of(args[0], op, params, m)
             if many_out:
                 r.view.origin = r.view.origin or "multi"
-                r.view.recipe = (*r.view.recipe[:-1], (_pick(op, results.index(r)), params))
+                r.view.recipe = (*r.view.recipe[:-1], (_pick(op, k), params))
     differentiable = [k for k in (op.diff if op.diff is not None else range(len(results)))
                       if k < len(results) and outs[k].dtype.kind in "fcV"]  # fmt: skip
     if mask and m.record and differentiable:
@@ -683,7 +688,31 @@ def _dual_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], m: Any) ->
             if value.meta is None:
                 value.meta = Meta()
             value.meta.tangent = {**(value.meta.tangent or {}), level: tangent}
+    edge = outs[0].edge
+    node = edge.node if type(edge) is Output else edge
+    if m.record and isinstance(node, Node) and node.plan.op is op:
+        _keep_tangents(node, args, tangents, moved, level)
     return out
+
+
+def _keep_tangents(node: Node, args: tuple[Any, ...], tangents: tuple[Any, ...], moved: tuple[Any, ...], level: int) -> None:
+    """Save the tangents beside the values that ``node`` saved, for forward mode over a recorded gradient."""
+
+    def with_tangent(entry: Any, tangent: Any) -> Any:
+        if tangent is None or not isinstance(entry, (np.ndarray, Dual)):
+            return entry
+        node.more().packed = True
+        if isinstance(entry, Dual):
+            return Dual(entry.array, {**entry.tangents, level: tangent})
+        return Dual(entry, {level: tangent})
+
+    kept = []
+    for (kind, i), entry in zip(node.plan.sources, node.saved, strict=True):
+        if kind == "in" and type(entry) is tuple:
+            kept.append(tuple(with_tangent(e, tangents[i + k]) for k, e in enumerate(entry)))
+        else:
+            kept.append(with_tangent(entry, tangents[i] if kind == "in" else moved[i] if kind == "out" and i < len(moved) else None))
+    node.saved = tuple(kept)
 
 
 def push(op: Op, args: tuple[Any, ...], outs: tuple[Any, ...], tangents: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
@@ -711,7 +740,7 @@ def push(op: Op, args: tuple[Any, ...], outs: tuple[Any, ...], tangents: tuple[A
         out = op.caller(*[tangents[k] if k == i else a for k, a in enumerate(args)], **params)
         return out if isinstance(out, tuple) else (out,)
     if op.kind == "linear" and op.many:
-        out = op.caller(*[a * 0 if t is None else t for a, t in zip(args, tangents, strict=True)], **params)
+        out = op.caller(*[t if t is not None or a is None else a * 0 for a, t in zip(args, tangents, strict=True)], **params)
         return out if isinstance(out, tuple) else (out,)
     if op.kind == "linear":  # linear in each argument separately: the product rule
         total = None

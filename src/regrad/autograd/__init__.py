@@ -4,10 +4,13 @@
     function    custom functions
     grad_mode   recording on and off, inference, anomaly checks
     graph       saved-value policies, hooks on several gradients, edges
+    forward_ad  forward mode: dual tensors
+    gradcheck   derivatives held against differences
 """
 
 from __future__ import annotations
 
+from regrad.autograd import forward_ad as forward_ad
 from regrad.autograd import graph as graph
 from regrad.autograd.function import Function
 from regrad.autograd.grad_mode import (
@@ -19,7 +22,9 @@ from regrad.autograd.grad_mode import (
     set_detect_anomaly,
     set_grad_enabled,
 )
+from regrad.autograd.gradcheck import gradcheck, gradgradcheck
 from regrad.autograd.passes import backward, grad
 
-__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "grad", "graph", "inference_mode", "is_grad_enabled",
+__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "forward_ad", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+           "is_grad_enabled",
            "no_grad", "set_detect_anomaly", "set_grad_enabled"]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regrad.graph import engine
+from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Output
 from regrad.graph.provenance import site
 from regrad.graph.value import Value, View, wrap
@@ -92,13 +93,18 @@ def _roots(tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: 
     return edges, cotangents
 
 
+def _on_tensors(create_graph: bool) -> bool:
+    """Does the pass run on tensors? When it is recorded, and when they may carry tangents."""
+    return create_graph or mode().dual > 0
+
+
 def _run(edges: list[Any], cotangents: list[Any], wanted: Any, kind: str, retain: bool, create: bool, accumulate: bool) -> Any:
     from regrad.ops.core import sum_to
 
     code, lasti = site(3)
     pass_ = engine.new_pass(kind, edges, code, lasti)
     return engine.run(edges, cotangents, wanted, retain=retain, record=create, accumulate=accumulate, pass_=pass_,
-                      recorded_sum_to=(lambda piece, shape: sum_to(piece, shape=shape)) if create else None)  # fmt: skip
+                      recorded_sum_to=(lambda piece, shape: sum_to(piece, shape=shape)) if _on_tensors(create) else None)  # fmt: skip
 
 
 def backward(
@@ -129,7 +135,7 @@ def backward(
     given = None if given is None else (given,) if isinstance(given, Value) else tuple(given)
     create = bool(create_graph)
     retain = create if retain_graph is None else bool(retain_graph)
-    edges, cotangents = _roots(tensors, given, create)
+    edges, cotangents = _roots(tensors, given, _on_tensors(create))
     wanted = None
     if inputs is not None:
         inputs = _as_tuple(inputs)
@@ -185,7 +191,7 @@ def grad(
     wanted = [edge_of(t, "inputs") for t in inputs]
     if any(e is None for e in wanted):
         raise RuntimeError("One of the differentiated Tensors does not require grad")
-    edges, cotangents = _roots(outputs, grad_outputs, create)
+    edges, cotangents = _roots(outputs, grad_outputs, _on_tensors(create))
     results = _run(edges, cotangents, wanted, "grad()", retain, create, accumulate=False)
     for k, (tensor, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None:

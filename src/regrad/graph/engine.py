@@ -139,7 +139,8 @@ def run(
     state = mode()
     token = MODE.set(state.but(record=record) if state.record is not record else state)
     quiet = quiet_set(QUIET)
-    walk = _Walk(nodes, order, wanted, retain, record, accumulate, pass_, recorded_sum_to or sum_to)
+    tensors = record or state.dual > 0  # tangents live on tensors: inside a dual level the rules run on these
+    walk = _Walk(nodes, order, wanted, retain, tensors, accumulate, pass_, recorded_sum_to or sum_to)
     walk.hooked = hooked or bool(due_at) or state.anomaly is not None
     walk.checked = checked
     walk.result = [None] * (0 if wanted_edges is None else len(wanted_edges))
@@ -148,9 +149,9 @@ def run(
     inner = _walks.set((*_walks.get(), walk)) if walk.hooked else None
     try:
         for edge, g in zip(roots, cotangents, strict=True):
-            walk.arrive(edge, g)
+            walk.arrive(edge, wrap(g) if tensors and not isinstance(g, Value) else g)
         cotangents.clear()
-        if walk.hooked or wanted is not None or record:
+        if walk.hooked or wanted is not None or tensors:
             walk.general(state)
         else:
             walk.plain()

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from regrad.graph.node import Node, Output
+from regrad.graph.node import Node, Output, meta_of
 from regrad.graph.value import wrap
 
-__all__ = ["Packed", "arrays_of", "entries", "opened", "opened_by_name", "opened_tensors", "pack", "unpacked"]
+__all__ = ["Dual", "Packed", "arrays_of", "entries", "opened", "opened_by_name", "opened_tensors", "pack", "unpacked"]
 
 
 class Packed:
@@ -35,6 +35,21 @@ class Packed:
         value = self.unpack_hook(payload)
         if not hasattr(value, "array"):
             raise TypeError(f"unpack hook: expected a tensor, got {type(value).__name__}; return a tensor from it")
+        return value
+
+
+class Dual:
+    """A saved array whose value had tangents (forward mode inside a recorded graph)."""
+
+    __slots__ = ("array", "tangents")
+
+    def __init__(self, array: Any, tangents: dict[int, Any]) -> None:
+        self.array, self.tangents = array, tangents
+
+    def unpack(self) -> Any:
+        """The value with its tangents."""
+        value = wrap(self.array)
+        meta_of(value).tangent = dict(self.tangents)
         return value
 
 
@@ -69,6 +84,9 @@ def arrays_of(entry: Any) -> Iterator[np.ndarray]:
             yield entry.array
         elif isinstance(getattr(entry.payload, "array", None), np.ndarray):
             yield entry.payload.array
+    elif isinstance(entry, Dual):
+        yield entry.array
+        yield from (t.array for t in entry.tangents.values())
     elif type(entry) is tuple:
         for e in entry:
             yield from arrays_of(e)
@@ -87,7 +105,7 @@ def unpacked(node: Node) -> tuple[Any, ...]:
     """The saved entries with every packed one asked back from its policy, as arrays."""
 
     def one(entry: Any) -> Any:
-        if type(entry) is Packed:
+        if type(entry) is Packed or type(entry) is Dual:
             return entry.unpack().array
         if type(entry) is tuple:
             return tuple(one(e) for e in entry)
@@ -102,21 +120,26 @@ def opened(node: Node) -> tuple[Any, ...]:
     edges = node.edges
     found = []
     for (kind, i), entry in zip(plan.sources, node.saved, strict=True):
-        if type(entry) is Packed:
-            entry = entry.unpack().array
         if kind == "in" and type(entry) is tuple:  # the inputs of an op of many
-            entry = tuple(wrap(e, edges[i + k]) for k, e in enumerate(unpack_all(entry)))
-        elif kind == "in" and isinstance(entry, np.ndarray):
-            entry = wrap(entry, edges[i])
-        elif kind == "out" and isinstance(entry, np.ndarray):
-            entry = wrap(entry, _own_edge(node, i))
-        found.append(entry)
+            found.append(tuple(_with_history(e, edges[i + k]) for k, e in enumerate(entry)))
+        elif kind == "in":
+            found.append(_with_history(entry, edges[i]))
+        elif kind == "out":
+            found.append(_with_history(entry, _own_edge(node, i)))
+        else:
+            found.append(entry)
     return tuple(found)
 
 
-def unpack_all(entry: tuple[Any, ...]) -> Iterator[Any]:
-    for e in entry:
-        yield e.unpack().array if type(e) is Packed else e
+def _with_history(entry: Any, edge: Any) -> Any:
+    """A saved entry as a tensor with the given edge; what is not an array stays as it is."""
+    if type(entry) is Packed:
+        return wrap(entry.unpack().array, edge)
+    if type(entry) is Dual:
+        value = entry.unpack()
+        value.edge = edge
+        return value
+    return wrap(entry, edge) if isinstance(entry, np.ndarray) else entry
 
 
 def _own_edge(node: Node, k: int) -> Any:
