@@ -1,1 +1,1 @@
-"""NumPy kernels, arrays in and arrays out: what each op means. Every faster kernel is proved equal to these."""
+"""NumPy kernels, arrays in and arrays out: they say what each op means, and faster ones must equal them."""
