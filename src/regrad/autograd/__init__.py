@@ -5,12 +5,14 @@
     grad_mode   recording on and off, inference, anomaly checks
     graph       saved-value policies, hooks on several gradients, edges
     forward_ad  forward mode: dual tensors
+    functional  Jacobians, Hessians and their products
     gradcheck   derivatives held against differences
 """
 
 from __future__ import annotations
 
 from regrad.autograd import forward_ad as forward_ad
+from regrad.autograd import functional as functional
 from regrad.autograd import graph as graph
 from regrad.autograd.function import Function
 from regrad.autograd.grad_mode import (
@@ -25,6 +27,6 @@ from regrad.autograd.grad_mode import (
 from regrad.autograd.gradcheck import gradcheck, gradgradcheck
 from regrad.autograd.passes import backward, grad
 
-__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "forward_ad", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode",
+__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode",
            "is_grad_enabled",
            "no_grad", "set_detect_anomaly", "set_grad_enabled"]  # fmt: skip
