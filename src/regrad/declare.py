@@ -236,7 +236,7 @@ def make(op, forward, plans):
         t = new(Box)
         t.array = out if type(out) is ndarray else asarray(out)
         t._grad = t.meta = None
-        t.view = {view}
+        t._view = {view}
         if m is SILENT or ({no_edges}):
             t.edge = None
             return t
@@ -268,7 +268,7 @@ _UNWRAP_FIRST = """        if not isinstance({a}, Value):
         if d is not F4 and d is not F8:
             return general_call(op, ({args},), {{{params}}})
         e0 = {a}.edge
-        if {a}.view is not None:
+        if {a}._view is not None:
             e0 = refresh({a})
             if e0 is BARRED:
                 return general_call(op, ({args},), {{{params}}})
@@ -278,7 +278,7 @@ _UNWRAP_RULED = """        if isinstance({a}, Value):
             if x{i}.dtype is not d:
                 return general_call(op, ({args},), {{{params}}})
             e{i} = {a}.edge
-            if {a}.view is not None:
+            if {a}._view is not None:
                 e{i} = refresh({a})
                 if e{i} is BARRED:
                     return general_call(op, ({args},), {{{params}}})
@@ -405,12 +405,12 @@ def _make_plain_caller(op: Op) -> Callable[..., Any]:
 
 def refresh(value: Value) -> Any:
     """The edge of a view: made anew if an in-place write has given its base a new history."""
-    view = value.view
+    view = value._view
     if type(view) is not View:
         return BARRED
     base = view.base
-    if type(base.view) is View:  # it was given another layout in place, and what it had been stands behind it
-        base = view.base = base.view.base
+    if type(base._view) is View:  # it was given another layout in place, and what it had been stands behind it
+        base = view.base = base._view.base
     if base.edge is not view.seen:
         fresh: Any = base
         token = RECORD_TOKEN()
@@ -434,7 +434,7 @@ def RECORD_TOKEN() -> Callable[[], None]:  # noqa: N802
 
 def view_of(value: Value, op: Op, params: dict[str, Any], m: Any) -> View:
     """The `View` of a result of the view op ``op`` on ``value``."""
-    view = value.view
+    view = value._view
     origin = "" if m.record else "no_grad"
     if type(view) is View:
         return View(view.base, (*view.recipe, (op, params)), view.base.edge, view.origin or origin)
@@ -543,7 +543,7 @@ def _record(
     for i, a in enumerate(args):
         edge = None
         if isinstance(a, Value):
-            edge = a.edge if a.view is None else refresh(a)
+            edge = a.edge if a._view is None else refresh(a)
             if edge is BARRED:
                 barred, edge = True, None
             if edge is not None and ((op.many or op.args[i] in op.rules)):
@@ -556,15 +556,15 @@ def _record(
     outs = tuple(r.array for r in results)
     if m.inference:
         for r in results:
-            r.view = _inferred
+            r._view = _inferred
             r.meta = Meta()
             r.meta.inference = True
     elif op.viewing:
         for k, r in enumerate(results):
-            r.view = view_of(args[0], op, params, m)
+            r._view = view_of(args[0], op, params, m)
             if many_out:
-                r.view.origin = r.view.origin or "multi"
-                r.view.recipe = (*r.view.recipe[:-1], (_pick(op, k), params))
+                r._view.origin = r._view.origin or "multi"
+                r._view.recipe = (*r._view.recipe[:-1], (_pick(op, k), params))
     differentiable = [k for k in (op.diff if op.diff is not None else range(len(results)))
                       if k < len(results) and outs[k].dtype.kind in "fcV"]  # fmt: skip
     if mask and m.record and differentiable:
@@ -619,7 +619,7 @@ def _slot(op: Op, source: tuple[str, int], arrays: tuple[Any, ...], outs: tuple[
 
 
 class _Inferred:
-    """Stands in the ``view`` of tensors made in inference mode."""
+    """Stands in the ``_view`` of tensors made in inference mode."""
 
     origin = "inference"
 
@@ -664,7 +664,7 @@ def _without(value: Any, level: int) -> Any:
     if level not in _tangents(value):
         return value
     bare = wrap(value.array, value.edge)
-    bare.view = value.view
+    bare._view = value._view
     rest = {k: t for k, t in value.meta.tangent.items() if k != level}
     if rest:
         bare.meta = Meta()

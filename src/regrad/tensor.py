@@ -86,7 +86,7 @@ class Tensor(Value):
     # -- the graph
 
     def _edge(self) -> Any:
-        view = self.view
+        view = self._view
         if view is None:
             return self.edge
         return refresh(self) if type(view) is View else None
@@ -111,8 +111,8 @@ class Tensor(Value):
                 if self.meta is not None and self.meta.inference and not mode().inference:
                     raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
                 leaf_for(self)
-                if type(self.view) is View:  # made a leaf of its own: it no longer follows its base
-                    self.view = None
+                if type(self._view) is View:  # made a leaf of its own: it no longer follows its base
+                    self._view = None
         elif type(edge) is Leaf:
             self.edge = None
         elif edge is not None:
@@ -194,12 +194,12 @@ class Tensor(Value):
         if self.meta is not None and self.meta.tangent:
             meta_of(out).tangent = {k: t.detach() for k, t in self.meta.tangent.items()}
         if self.meta is not None and self.meta.inference:
-            out.view, meta_of(out).inference = self.view, True
+            out._view, meta_of(out).inference = self._view, True
         return out  # type: ignore[no-any-return]
 
     def detach_(self) -> Tensor:
         """Cut this tensor from its history, in place."""
-        if type(self.view) is View:
+        if type(self._view) is View:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
         self.edge = None
         return self
@@ -268,7 +268,7 @@ class Tensor(Value):
 
     @property
     def _base(self) -> Any:
-        return self.view.base if type(self.view) is View else None
+        return self._view.base if type(self._view) is View else None
 
     @property
     def name(self) -> str | None:
@@ -421,7 +421,7 @@ def _as(value: Any, cls: type[Value]) -> Any:
     if type(value) is cls:
         return value
     out = object.__new__(cls)
-    out.array, out.edge, out.view, out._grad, out.meta = value.array, value.edge, value.view, value._grad, value.meta
+    out.array, out.edge, out._view, out._grad, out.meta = value.array, value.edge, value._view, value._grad, value.meta
     return out
 
 

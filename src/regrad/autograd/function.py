@@ -261,7 +261,7 @@ def _apply(cls: Any, args: tuple[Any, ...]) -> tuple[Any, FunctionCtx]:
 
 
 def _edge(value: Value) -> Any:
-    edge = value.edge if value.view is None else refresh(value)
+    edge = value.edge if value._view is None else refresh(value)
     return None if edge is BARRED else edge
 
 
@@ -309,7 +309,7 @@ def _make_node(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: tuple[A
     for k, o in enumerate(outs):
         if k in diff:
             new = node if single else Output(node, diff.index(k), len(diff))
-            if isinstance(o.view, View):
+            if isinstance(o._view, View):
                 from regrad.ops.writing import _take_history
 
                 _take_history(o, wrap(o.array, new))

@@ -39,7 +39,7 @@ def edge_of(thing: Any, what: str) -> Any:
         return Output(node, number, count) if count > 1 else node
     if not isinstance(thing, Value):
         raise TypeError(f"{what} must be tensors or GradientEdges, not {type(thing).__name__}")
-    return thing.edge if not isinstance(thing.view, View) else refresh(thing)
+    return thing.edge if not isinstance(thing._view, View) else refresh(thing)
 
 
 def _as_tuple(things: Any) -> tuple[Any, ...]:

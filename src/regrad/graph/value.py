@@ -17,16 +17,16 @@ class Value:
 
     ``array``  the NumPy array, never anything else
     ``edge``   what a gradient of this value goes to: a `Node`, an `Output` of one, a `Leaf`, or None
-    ``view``   for a differentiable view: what it views and how (`View`), else None
+    ``_view``  for a differentiable view: what it views and how (`View`), else None
     ``_grad``  the accumulated gradient, a tensor or None
     ``meta``   the rare things (`Meta`), else None
     """
 
-    __slots__ = ("__weakref__", "_grad", "array", "edge", "meta", "view")
+    __slots__ = ("__weakref__", "_grad", "_view", "array", "edge", "meta")
 
     array: Any
     edge: Any
-    view: View | None
+    _view: View | None
     _grad: Any
     meta: Meta | None
 
@@ -81,5 +81,5 @@ def wrap(array: Any, edge: Any = None) -> Any:
     value = object.__new__(_box)
     value.array = array if type(array) is np.ndarray else np.asarray(array)
     value.edge = edge
-    value.view = value._grad = value.meta = None
+    value._view = value._grad = value.meta = None
     return value

@@ -159,13 +159,12 @@ def stride(self: Any, dim: int | None = None) -> Any:
     """Elements to skip in memory for a step along each dimension, or along ``dim``."""
     array = self.array
     strides = tuple(s // array.itemsize for s in array.strides)
-    if 0 in array.shape or 1 in array.shape:  # NumPy leaves these unspecified; PyTorch counts them up
+    if array.size and 1 in array.shape:  # NumPy leaves the stride of a single element open; PyTorch counts it up
         want, expect = list(strides), 1
         for d in reversed(range(array.ndim)):
-            if array.shape[d] == 1 or 0 in array.shape:
+            if array.shape[d] == 1:
                 want[d] = expect
-            expect = want[d] * max(array.shape[d], 1)
-            want[d] = max(want[d], 1)
+            expect = want[d] * array.shape[d]
         strides = tuple(want)
     return strides if dim is None else strides[dim]
 
@@ -232,7 +231,7 @@ def is_inference(self: Any) -> bool:
 
 
 def _is_view(self: Any) -> bool:
-    return isinstance(self.view, View)
+    return isinstance(self._view, View)
 
 
 def cpu(self: Any, memory_format: Any = None) -> Any:

@@ -28,7 +28,7 @@ __all__ = ["check_writable", "copy_", "fill_", "inplace", "write", "zero_"]
 def check_writable(x: Any, name: str) -> None:
     """Refuse an in-place write that would break the graph, before anything has changed."""
     m = mode()
-    view = x.view
+    view = x._view
     if m.record:
         edge = x.edge if view is None else refresh(x)
         if type(edge) is Leaf and view is None:
@@ -91,7 +91,7 @@ def _direct(kernel: Any, x: Any, args: tuple[Any, ...]) -> bool:
             arrays.append(a)
         else:
             return False
-    if x.array.dtype.kind != "f" or x.meta is not None or x.view is not None:
+    if x.array.dtype.kind != "f" or x.meta is not None or x._view is not None:
         return False
     try:
         with np.errstate(all="ignore"):
@@ -165,7 +165,7 @@ def _take_history(x: Any, result: Any) -> None:
         meta_of(x).tangent = dict(result.meta.tangent)
     if not m.record or (result.edge is None and x.edge is None):
         return
-    view = x.view
+    view = x._view
     if type(view) is View:
         base = view.base
         params = {"recipe": view.recipe, "order": memory_order(base.array)}
