@@ -8,6 +8,7 @@ from regrad.dtypes import *  # noqa: F403
 from regrad.errors import *  # noqa: F403
 from regrad.printing import set_printoptions
 from regrad.shapes import Size
+from regrad.saving import dumps, loads
 from regrad.tensor import Tensor, device
 
 for _m in _ops.modules():

@@ -94,8 +94,8 @@ def _roots(tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: 
 
 
 def _on_tensors(create_graph: bool) -> bool:
-    """Does the pass run on tensors? When it is recorded, and when they may carry tangents."""
-    return create_graph or mode().dual > 0
+    """Does the pass run on tensors? When it is recorded, and when they may carry tangents or batches."""
+    return create_graph or mode().dual > 0 or mode().batch is not None
 
 
 def _run(edges: list[Any], cotangents: list[Any], wanted: Any, kind: str, retain: bool, create: bool, accumulate: bool) -> Any:

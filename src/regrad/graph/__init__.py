@@ -7,6 +7,7 @@
     engine      the pass from roots to leaves
     lifetime    checks before a pass and the stories told when they fail
     report      what a graph holds: records, bytes, states
+    trees       leaves of a graph; trees of tensors cut from theirs
     modes       recording, inference, policies: what happens when an op runs
     provenance  the user's file and line of everything
 
@@ -15,5 +16,6 @@ As ``rg.graph`` this package is also where users look at graphs: the names below
 
 from regrad.graph.lifetime import strict, values_only
 from regrad.graph.report import Record, Saved, graph_state, memory_stats, saved
+from regrad.graph.trees import detach_tree, leaves
 
-__all__ = ["Record", "Saved", "graph_state", "memory_stats", "saved", "strict", "values_only"]
+__all__ = ["Record", "Saved", "detach_tree", "graph_state", "leaves", "memory_stats", "saved", "strict", "values_only"]

@@ -139,7 +139,8 @@ def run(
     state = mode()
     token = MODE.set(state.but(record=record) if state.record is not record else state)
     quiet = quiet_set(QUIET)
-    tensors = record or state.dual > 0  # tangents live on tensors: inside a dual level the rules run on these
+    # Tangents and batches live on tensors: inside a dual level or a vmap the rules run on these.
+    tensors = record or state.dual > 0 or state.batch is not None
     walk = _Walk(nodes, order, wanted, retain, tensors, accumulate, pass_, recorded_sum_to or sum_to)
     walk.hooked = hooked or bool(due_at) or state.anomaly is not None
     walk.checked = checked

@@ -19,7 +19,7 @@ import numpy as np
 from regrad.errors import GraphFreedError, SavedModifiedError
 from regrad.graph import slots, versions
 from regrad.graph.node import Consumed, Leaf, Node, Output, Pass
-from regrad.graph.provenance import inside, place, source_line
+from regrad.graph.provenance import inside, operand_text, place, source_line
 from regrad.graph.value import Value, root
 
 __all__ = ["check_alive", "check_intact", "check_nan", "freed_error", "is_strict", "live_nodes", "modified_error",
@@ -133,8 +133,9 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
     elif found is not None and found[0].seq > freer.seq:
         cause = "STALE_INPUT"
         child, parent = found
-        name = _variable_of(parent)
-        boundary = Boundary(name, _shape_of(parent), parent.op, parent.made_at, child.made_at)
+        number = next(i for i, e in enumerate(child.edges) if (e.node if type(e) is Output else e) is parent)
+        name = _variable_of(parent) or operand_text(child.code, child.lasti, number)
+        boundary = Boundary(name, _shape_of(parent, child, number), parent.op, parent.made_at, child.made_at)
         advice = (f"{boundary} came over from an earlier step whose graph is gone: detach it between steps, such as "
                   f"`{name or 'h'} = {name or 'h'}.detach()`.")  # fmt: skip
     else:
@@ -241,7 +242,14 @@ def _variable_of(node: Node) -> str:
     return ""
 
 
-def _shape_of(node: Node) -> tuple[int, ...] | None:
+def _shape_of(node: Node, reader: Node, number: int) -> tuple[int, ...] | None:
+    """The shape of the result of ``node``, as its reader or a variable of the user's knows it."""
+    if isinstance(reader.saved, tuple):
+        for source, entry in zip(reader.plan.sources, reader.saved, strict=False):
+            if source == ("in", number) and isinstance(entry, np.ndarray):
+                return tuple(entry.shape)
+    if reader.shapes is not None and reader.shapes[number] is not None:
+        return tuple(reader.shapes[number])
     for _, value in _values_in_scope():
         if value.edge is node:
             return tuple(value.array.shape)

@@ -12,7 +12,7 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-__all__ = ["Place", "inside", "outer", "place", "site", "source_line", "trail"]
+__all__ = ["Place", "inside", "operand_text", "outer", "place", "site", "source_line", "trail"]
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # Programs that ship with the package are users of it like any other.
@@ -88,6 +88,42 @@ def place(code: CodeType | None, lasti: int) -> Place | None:
             line = number
     name: str = getattr(code, "co_qualname", code.co_name)
     return Place(code.co_filename, line, name)
+
+
+def operand_text(code: CodeType, lasti: int, index: int) -> str:
+    """How the source writes operand ``index`` of the call at a site: "h" in ``h * w``; empty where that cannot be told.
+
+    Needs the column positions that Python 3.11 and later keep in code objects.
+    """
+    import ast
+    import linecache
+    import textwrap
+
+    positions = list(code.co_positions()) if hasattr(code, "co_positions") else []
+    if lasti // 2 >= len(positions):
+        return ""
+    first, last, left, right = positions[lasti // 2]
+    if first is None or last is None or left is None or right is None:
+        return ""
+    lines = [linecache.getline(code.co_filename, k) for k in range(first, last + 1)]
+    if not lines or not lines[0]:
+        return ""
+    lines[-1] = lines[-1].encode()[:right].decode()
+    lines[0] = lines[0].encode()[left:].decode()
+    try:
+        tree = ast.parse(textwrap.dedent("".join(lines)), mode="eval").body
+    except SyntaxError:
+        return ""
+    operands: list[ast.expr] = []
+    if isinstance(tree, ast.BinOp):
+        operands = [tree.left, tree.right]
+    elif isinstance(tree, ast.UnaryOp):
+        operands = [tree.operand]
+    elif isinstance(tree, ast.Call):
+        operands = [tree.func.value] if isinstance(tree.func, ast.Attribute) else []
+        operands += tree.args
+    simple = (ast.Name, ast.Attribute, ast.Subscript)
+    return ast.unparse(operands[index]) if index < len(operands) and isinstance(operands[index], simple) else ""
 
 
 def source_line(where: Any) -> str:

@@ -1,0 +1,561 @@
+"""Function transforms: `grad`, `vjp`, `jvp`, `jacrev`, `jacfwd`, `hessian`, `vmap`, which compose with each other.
+
+Each takes a function and gives a function. Differentiating transforms run the function on tensors of their own, so
+that nothing outside is marked or written; what the function closes over stays connected. Start reading at `vjp`.
+
+PyTorch: https://docs.pytorch.org/docs/stable/func.api.html
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from regrad.autograd import batch_rules as batch_rules  # fills the table of rules
+from regrad.autograd import forward_ad
+from regrad.autograd.batching import Batched, Level
+from regrad.autograd.passes import grad as _grad
+from regrad.graph.lifetime import reachable
+from regrad.graph.modes import MODE, Switch, mode
+from regrad.graph.node import Leaf
+from regrad.graph.value import Value, wrap
+
+__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp", "vmap"]
+
+
+# -- trees: nested tuples, lists and dictionaries of tensors
+
+
+def _flatten(tree: Any) -> tuple[list[Any], Any]:
+    """(leaves, how to put leaves back)."""
+    if isinstance(tree, dict):
+        parts = [_flatten(v) for v in tree.values()]
+        return [x for leaves, _ in parts for x in leaves], (type(tree), list(tree), [(len(leaves), s) for leaves, s in parts])
+    if isinstance(tree, (tuple, list)):
+        parts = [_flatten(v) for v in tree]
+        return [x for leaves, _ in parts for x in leaves], (type(tree), None, [(len(leaves), s) for leaves, s in parts])
+    return [tree], None
+
+
+def _unflatten(leaves: list[Any], spec: Any) -> Any:
+    if spec is None:
+        return leaves[0]
+    kind, keys, parts = spec
+    out, at = [], 0
+    for count, sub in parts:
+        out.append(_unflatten(leaves[at : at + count], sub))
+        at += count
+    if keys is not None:
+        return dict(zip(keys, out, strict=True))
+    return kind(*out) if hasattr(kind, "_fields") else kind(out)
+
+
+def _map(fn: Callable[[Any], Any], tree: Any) -> Any:
+    leaves, spec = _flatten(tree)
+    return _unflatten([fn(x) for x in leaves], spec)
+
+
+# -- reverse mode
+
+
+def _own(x: Any) -> Any:
+    """A tensor to differentiate by: over the same elements, a leaf, batched as deep as the vmaps under way."""
+    if not isinstance(x, Value):
+        return x
+    level = mode().batch
+    if level is not None:
+        if not (isinstance(x, Batched) and x.level is level):
+            token = MODE.set(mode().but(batch=level.outer))
+            try:
+                x = level.wrap(x.expand(level.size, *x.shape))  # type: ignore[attr-defined]
+            finally:
+                MODE.reset(token)
+        token = MODE.set(mode().but(batch=level.outer))
+        try:
+            return level.wrap(_own(x.value))
+        finally:
+            MODE.reset(token)
+    if x.array.dtype.kind not in "fcV":
+        return x
+    if x.requires_grad:  # type: ignore[attr-defined]
+        return x.view_as(x)  # type: ignore[attr-defined] # still connected to what it came from
+    out = x.detach()  # type: ignore[attr-defined]
+    return out.requires_grad_()
+
+
+def _outer_demand(owned: list[Any], outs: list[Any]) -> bool:
+    """Could anything but ``owned`` itself ask for a derivative of the results? Then they must stay connected."""
+    own_leaves = {id(_physical(x).edge) for x in owned if isinstance(x, Value)}
+    for o in outs:
+        o = _physical(o)
+        edge = o._edge()
+        if edge is None:
+            continue
+        if type(edge) is Leaf:
+            if id(edge) not in own_leaves:
+                return True
+            continue
+        for node in reachable([edge]).values():
+            if any(type(e) is Leaf and id(e) not in own_leaves for e in node.edges):
+                return True
+    return False
+
+
+def _physical(x: Any) -> Any:
+    while isinstance(x, Batched):
+        x = x.value
+    return x
+
+
+def _pull(outs: list[Any], owned: list[Any], cots: list[Any]) -> list[Any]:
+    """The gradients of ``outs`` by ``owned``, differentiable themselves, zeros where there is none."""
+    if any(isinstance(x, Batched) for x in (*outs, *owned, *cots)):
+        return _pull_batched(outs, owned, cots)
+    pairs = [(o, c) for o, c in zip(outs, cots, strict=True) if isinstance(o, Value) and o.requires_grad]  # type: ignore[attr-defined]
+    if not pairs:
+        return [wrap(np.zeros_like(x.array)) for x in owned]
+    found = _grad([o for o, _ in pairs], owned, [c for _, c in pairs], create_graph=True, allow_unused=True)
+    return [wrap(np.zeros_like(x.array)) if g is None else g for g, x in zip(found, owned, strict=True)]
+
+
+def _pull_batched(outs: list[Any], owned: list[Any], cots: list[Any]) -> list[Any]:
+    """`_pull` on batched tensors: samples do not mix, so the gradient of all values at once is each sample's own.
+
+    The batch of ``owned`` becomes an ordinary dimension; deeper batches (of cotangents, in `jacrev`) stay batches, at
+    levels of their own around it.
+    """
+    batched = [x.level for x in owned if isinstance(x, Batched)]
+    if not batched:
+        pairs = [(o, c) for o, c in zip(outs, cots, strict=True) if o.requires_grad]
+        found: list[Any] = [None] * len(owned)
+        if pairs:
+            found = list(_grad([o for o, _ in pairs], owned, [c for _, c in pairs], create_graph=True, allow_unused=True))
+        return [wrap(np.zeros_like(x.array)) if g is None else g for g, x in zip(found, owned, strict=True)]
+    base = max(batched, key=lambda v: v.depth)
+    twins: dict[Level, Level] = {}  # deeper level -> the level that stands for it while `base` is an ordinary dimension
+    back: dict[Level, Level] = {}
+
+    def lower(x: Any) -> Any:
+        """``x`` with the batch of ``base`` as its first dimension."""
+        if isinstance(x, Batched) and x.level is base:
+            return x.value
+        if isinstance(x, Batched) and x.level.depth > base.depth:
+            inner = lower(x.value)
+            twin = twins.get(x.level)
+            if twin is None:
+                outer = base.outer if x.level.outer is base else twins[x.level.outer]
+                twin = twins[x.level] = Level(x.level.size, outer, x.level.randomness)
+                back[twin] = x.level
+            return twin.wrap(inner.movedim(1, 0))
+        return x.expand(base.size, *x.shape)
+
+    def lift(g: Any) -> Any:
+        """The opposite of `lower`."""
+        if isinstance(g, Batched) and g.level in back:
+            return back[g.level].wrap(lift(g.value.movedim(0, 1)))
+        return base.wrap(g)
+
+    low_outs, low_owned, low_cots = [lower(o) for o in outs], [lower(x) for x in owned], [lower(c) for c in cots]
+    top = max(twins.values(), key=lambda v: v.depth) if twins else base.outer
+    token = MODE.set(mode().but(batch=top))
+    try:
+        found = _pull(low_outs, low_owned, low_cots)
+    finally:
+        MODE.reset(token)
+    return [lift(g) for g in found]
+
+
+def _released(results: list[Any], owned: list[Any]) -> list[Any]:
+    """The results, cut loose unless somebody outside can still ask for their derivative."""
+    return results if _outer_demand(owned, results) else [r.detach() if isinstance(r, Value) else r for r in results]
+
+
+def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """(``func(*primals)``, a function from a cotangent to the gradients of the primals).
+
+    PyTorch: torch.func.vjp.
+
+    >>> value, pull = rg.func.vjp(lambda x: x * x, rg.tensor([1., 2.]))
+    >>> pull(rg.tensor([1., 10.]))
+    (tensor([ 2., 40.]),)
+    """
+    with Switch(record=True):
+        flat, spec = _flatten(primals)
+        owned = [_own(x) for x in flat]
+        out = func(*_unflatten(owned, spec))
+        aux = None
+        if has_aux:
+            if not (isinstance(out, tuple) and len(out) == 2):
+                raise RuntimeError("vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True")
+            out, aux = out
+    outs, out_spec = _flatten(out)
+    for o in outs:
+        if not isinstance(o, Value):
+            raise RuntimeError(f"vjp(f, ...): expected f to return tensors, but it returned {type(o).__name__}")
+
+    def pull(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
+        given = cotangents if len(cotangents) > 1 or isinstance(out, tuple) and len(cotangents) != 1 else cotangents[0]
+        cots, cot_spec = _flatten(given)
+        if len(cots) != len(outs):
+            raise RuntimeError(f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function: "
+                               f"{len(outs)} outputs, {len(cots)} cotangents")  # fmt: skip
+        with Switch(record=True):
+            wrt = [x for x in owned if isinstance(x, Value)]
+            found = iter(_released(_pull(outs, wrt, cots), wrt))
+        grads = [next(found) if isinstance(x, Value) else None for x in owned]
+        result = _unflatten(grads, spec)
+        return result if isinstance(result, tuple) else (result,)
+
+    shown = _unflatten(_released(outs, owned), out_spec)
+    return (shown, pull, _map(_detached, aux)) if has_aux else (shown, pull)
+
+
+def _detached(x: Any) -> Any:
+    return x.detach() if isinstance(x, Value) else x  # type: ignore[attr-defined]
+
+
+def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that gives (the gradient by the chosen arguments, the value). PyTorch: torch.func.grad_and_value."""
+
+    @functools.wraps(func)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        chosen = argnums if isinstance(argnums, tuple) else (argnums,)
+        for n in chosen:
+            if not -len(args) <= n < len(args):
+                raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
+        with Switch(record=True):
+            flats = {n: _flatten(args[n]) for n in chosen}
+            owned = {n: [_own(x) for x in flat] for n, (flat, _) in flats.items()}
+            given = list(args)
+            for n in chosen:
+                given[n] = _unflatten(owned[n], flats[n][1])
+            out = func(*given, **kwargs)
+            aux = None
+            if has_aux:
+                if not (isinstance(out, tuple) and len(out) == 2):
+                    raise RuntimeError("grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if has_aux is True")
+                out, aux = out
+            if not isinstance(out, Value):
+                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a tensor, got {type(out).__name__}")
+            if out.array.ndim:
+                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with {out.array.ndim} dims. "
+                                   f"Maybe you wanted to use the vjp or jacrev APIs instead?")  # fmt: skip
+            every = [x for n in chosen for x in owned[n]]
+            pulled = _pull([out], every, [_ones_like(out)])
+        results = iter(_released(pulled, every))
+        grads = [_unflatten([next(results) for _ in owned[n]], flats[n][1]) for n in chosen]
+        value = _released([out], every)[0]
+        gradient = tuple(grads) if isinstance(argnums, tuple) else grads[0]
+        return (gradient, (value, _map(_detached, aux))) if has_aux else (gradient, value)
+
+    return run
+
+
+def _ones_like(x: Any) -> Any:
+    return wrap(np.ones(x.array.shape, x.array.dtype))
+
+
+def grad(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """A function that gives the gradient of ``func`` (with one number as result) by the chosen arguments.
+
+    PyTorch: torch.func.grad.
+
+    >>> rg.func.grad(lambda x: (x ** 3).sum())(rg.tensor([1., 2.]))
+    tensor([ 3., 12.])
+    >>> rg.func.grad(rg.func.grad(rg.sin))(rg.tensor(0.5))
+    tensor(-0.4794)
+    """
+    both = grad_and_value(func, argnums, has_aux)
+
+    @functools.wraps(func)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        gradient, value = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return run
+
+
+# -- forward mode
+
+
+def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
+    """(``func(*primals)``, its derivative along ``tangents``), by forward mode. PyTorch: torch.func.jvp.
+
+    >>> rg.func.jvp(lambda x: x * x, (rg.tensor([1., 2.]),), (rg.tensor([1., 10.]),))
+    (tensor([1., 4.]), tensor([ 2., 40.]))
+    """
+    if not isinstance(primals, tuple):
+        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals). Got "
+                           f"{type(primals).__name__}")  # fmt: skip
+    flat, spec = _flatten(primals)
+    moves, move_spec = _flatten(tangents)
+    if len(flat) != len(moves):
+        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals and tangents to have the same python structure: {len(flat)} primals, "
+                           f"{len(moves)} tangents")  # fmt: skip
+    with forward_ad.dual_level():
+        duals = [_dual(x, t) for x, t in zip(flat, moves, strict=True)]
+        out = func(*_unflatten(duals, spec))
+        aux = None
+        if has_aux:
+            out, aux = out
+        outs, out_spec = _flatten(out)
+        pairs = [_undual(o) for o in outs]
+    values = _unflatten([p for p, _ in pairs], out_spec)
+    if strict and any(t is None for _, t in pairs):
+        raise RuntimeError("jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed with strict=True.")
+    pushed = _unflatten([_zeros_like(p) if t is None else t for p, t in pairs], out_spec)
+    return (values, pushed, _map(_detached, aux)) if has_aux else (values, pushed)
+
+
+def _zeros_like(x: Any) -> Any:
+    return x * 0 if isinstance(x, Batched) else wrap(np.zeros_like(x.array))
+
+
+def _dual(x: Any, t: Any) -> Any:
+    """A dual tensor; of batched tensors, the values are made dual."""
+    levels = [v.level for v in (x, t) if isinstance(v, Batched)]
+    if not levels:
+        return forward_ad.make_dual(x, t)
+    level = max(levels, key=lambda v: v.depth)
+
+    def lower(v: Any) -> Any:
+        return v.value if isinstance(v, Batched) and v.level is level else v.expand(level.size, *v.shape)
+
+    return level.wrap(_dual(lower(x), lower(t)))
+
+
+def _undual(x: Any) -> tuple[Any, Any]:
+    if not isinstance(x, Batched):
+        pair = forward_ad.unpack_dual(x)
+        return pair.primal, pair.tangent
+    p, t = _undual(x.value)
+    return x.level.wrap(p), None if t is None else x.level.wrap(t)
+
+
+def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..., Any]]:
+    """(``func(*primals)``, a function from tangents of the primals to the tangent of the result).
+
+    PyTorch: torch.func.linearize.
+    """
+    value = func(*primals)
+
+    def push(*tangents: Any) -> Any:
+        return jvp(func, primals, tangents)[1]
+
+    return value, push
+
+
+# -- whole derivatives
+
+
+def _basis(x: Any) -> Any:
+    n = int(np.prod(x.array.shape))
+    return wrap(np.eye(n, dtype=x.array.dtype).reshape(n, *x.array.shape))
+
+
+def jacrev(
+    func: Callable[..., Any], argnums: Any = 0, *, has_aux: bool = False, chunk_size: int | None = None, _preallocate_and_copy: bool = False,
+) -> Callable[..., Any]:  # fmt: skip
+    """A function that gives the Jacobian by the chosen arguments, by reverse mode: one row for each output element.
+
+    PyTorch: torch.func.jacrev.
+
+    >>> rg.func.jacrev(lambda x: x * x)(rg.tensor([1., 2.]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    @functools.wraps(func)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        chosen = argnums if isinstance(argnums, tuple) else (argnums,)
+
+        def partial(*some: Any) -> Any:
+            given = list(args)
+            for n, a in zip(chosen, some, strict=True):
+                given[n] = a
+            return func(*given, **kwargs)
+
+        answer = vjp(partial, *[args[n] for n in chosen], has_aux=has_aux)
+        out, pull = answer[0], answer[1]
+        outs, out_spec = _flatten(out)
+        table = []
+        for k, o in enumerate(outs):
+
+            def row(c: Any, k: int = k) -> Any:
+                cots = [c if j == k else wrap(np.zeros(p.array.shape, p.array.dtype)) for j, p in enumerate(outs)]
+                return pull(_unflatten(cots, out_spec))
+
+            rows = vmap(row, chunk_size=chunk_size)(_basis(o))
+            table.append(tuple(_map(lambda g, o=o: g.reshape(*o.array.shape, *g.shape[1:]), r) for r in rows))  # type: ignore[misc]
+        blocks = [t if isinstance(argnums, tuple) else t[0] for t in table]
+        result = _unflatten(blocks, out_spec)
+        return (result, answer[2]) if has_aux else result
+
+    return run
+
+
+def jacfwd(
+    func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk_size: int | None = None, randomness: str = "error",
+) -> Callable[..., Any]:  # fmt: skip
+    """A function that gives the Jacobian by the chosen arguments, by forward mode: one column for each input element.
+
+    PyTorch: torch.func.jacfwd.
+
+    >>> rg.func.jacfwd(lambda x: x * x)(rg.tensor([1., 2.]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+
+    @functools.wraps(func)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        chosen = argnums if isinstance(argnums, tuple) else (argnums,)
+        per_arg = []
+        aux = None
+        for n in chosen:
+            leaves, spec = _flatten(args[n])
+            blocks_per_leaf = []
+            for at, x in enumerate(leaves):
+
+                def column(t: Any, n: int = n, at: int = at, leaves: Any = leaves, spec: Any = spec) -> Any:
+                    def one(x: Any) -> Any:
+                        given = list(args)
+                        given[n] = _unflatten([x if j == at else leaf for j, leaf in enumerate(leaves)], spec)
+                        return func(*given, **kwargs)
+
+                    answer = jvp(one, (leaves[at],), (t,), has_aux=has_aux)
+                    return (answer[1], answer[2]) if has_aux else answer[1]
+
+                found = vmap(column, randomness=randomness, chunk_size=chunk_size)(_basis(x))
+                if has_aux:
+                    found, aux = found[0], _map(lambda a: a[0] if isinstance(a, Value) else a, found[1])  # type: ignore[index]
+                blocks_per_leaf.append(_map(lambda g, x=x: g.movedim(0, -1).reshape(*g.shape[1:], *x.array.shape), found))  # type: ignore[misc]
+            per_arg.append((blocks_per_leaf, spec))
+        first = per_arg[0][0][0]
+        _, out_spec = _flatten(first)
+        count = len(_flatten(first)[0])
+        table = []
+        for k in range(count):
+            rows = [_unflatten([_flatten(b)[0][k] for b in blocks], spec) for blocks, spec in per_arg]
+            table.append(tuple(rows) if isinstance(argnums, tuple) else rows[0])
+        result = _unflatten(table, out_spec)
+        return (result, aux) if has_aux else result
+
+    return run
+
+
+def hessian(func: Callable[..., Any], argnums: Any = 0) -> Callable[..., Any]:
+    """A function that gives the Hessian: forward over reverse mode. PyTorch: torch.func.hessian.
+
+    >>> rg.func.hessian(lambda x: (x ** 3).sum())(rg.tensor([1., 2.]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
+    return jacfwd(jacrev(func, argnums), argnums)
+
+
+# -- batching
+
+
+def _dims_for(tree: Any, dims: Any, what: str) -> list[Any]:
+    """One batch dimension (or None) for each leaf of ``tree``, from a tree of dims that may stop early."""
+    leaves, spec = _flatten(tree)
+    if dims is None or isinstance(dims, int):
+        return [dims] * len(leaves)
+    if spec is None or not isinstance(dims, (tuple, list, dict)) or len(dims) != len(spec[2]):
+        raise ValueError(f"vmap: {what} is not compatible with the structure of the arguments")
+    parts = list(tree.values()) if isinstance(tree, dict) else list(tree)
+    given = [dims[k] for k in tree] if isinstance(dims, dict) else list(dims)
+    return [d for part, dim in zip(parts, given, strict=True) for d in _dims_for(part, dim, what)]
+
+
+def vmap(
+    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None,
+) -> Callable[..., Any]:  # fmt: skip
+    """A function that maps ``func`` over a dimension of its arguments, all samples at once.
+
+    ``in_dims`` says which dimension of each argument (None: the same for all samples), ``out_dims`` where it goes in the
+    results; ``randomness`` is "error", "same" or "different"; ``chunk_size`` bounds the samples taken at once. Ops without a
+    batching rule run once per sample and say so in a `LoopWarning`. PyTorch: torch.func.vmap.
+
+    >>> rg.func.vmap(rg.dot)(rg.ones(2, 3), rg.ones(2, 3))
+    tensor([3., 3.])
+    """
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
+
+    @functools.wraps(func)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        flat, spec = _flatten(args)
+        if isinstance(in_dims, (list, tuple)) and len(in_dims) != len(args):
+            raise ValueError(f"vmap({getattr(func, '__name__', 'func')}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the structure "
+                             f"of inputs: {len(args)} inputs, {len(in_dims)} in_dims")  # fmt: skip
+        dims = _dims_for(args, in_dims if in_dims is None or isinstance(in_dims, int) else tuple(in_dims), "in_dims")
+        keyed, key_spec = _flatten(kwargs)
+        key_dims = [0 if isinstance(x, Value) else None for x in keyed]
+        for k, (x, d) in enumerate(zip(flat, dims, strict=True)):
+            if d is None:
+                continue
+            if not isinstance(x, Value):
+                raise ValueError(f"vmap: Got in_dim={d} for an input but the input is of type {type(x).__name__}. We cannot vmap over "
+                                 f"non-Tensor arguments, please use None as the respective in_dim")  # fmt: skip
+            if not x.array.ndim or not -x.array.ndim <= d < x.array.ndim:
+                raise ValueError(f"vmap: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.array.ndim} so expected "
+                                 f"in_dim to satisfy -{x.array.ndim} <= in_dim < {x.array.ndim}.")  # fmt: skip
+        fronted = [x.movedim(d, 0) if d else x for x, d in zip([*flat, *keyed], [*dims, *key_dims], strict=True)]
+        mapped = [d is not None for d in [*dims, *key_dims]]
+        sizes = {x.array.shape[0] for x, m in zip(fronted, mapped, strict=True) if m}
+        if not sizes:
+            raise ValueError("vmap: at least one Tensor argument must be mapped over (in_dims are all None)")
+        if len(sizes) > 1:
+            raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)} for the mapped dimension")
+        size = sizes.pop()
+        step = chunk_size or max(size, 1)
+        pieces = []
+        out_spec: Any = None
+        for start in range(0, max(size, 1), step):
+            some = [x[start : start + step] if m and (start or step < size) else x for x, m in zip(fronted, mapped, strict=True)]
+            leaves, out_spec = _run_batch(func, some, mapped, len(flat), spec, key_spec, min(step, size - start), randomness)
+            pieces.append(leaves)
+        if len(pieces) == 1:
+            joined = pieces[0]
+        else:
+            from regrad.ops.joining import cat
+
+            joined = [cat(list(column)) for column in zip(*pieces, strict=True)]
+        out = _unflatten(joined, out_spec)
+        where = _dims_for(out, out_dims if out_dims is None or isinstance(out_dims, int) else tuple(out_dims) if isinstance(out_dims, list) else out_dims, "out_dims")
+        moved = [x[0] if d is None else x.movedim(0, d) if d else x for x, d in zip(joined, where, strict=True)]
+        return _unflatten(moved, out_spec)
+
+    return run
+
+
+def _run_batch(func: Any, values: list[Any], mapped: list[bool], count: int, spec: Any, key_spec: Any, size: int, randomness: str) -> Any:
+    outer = mode().batch
+    level = Level(size, outer, randomness)
+    given = [level.wrap(x) if m else x for x, m in zip(values, mapped, strict=True)]
+    token = MODE.set(mode().but(batch=level))
+    try:
+        out = func(*_unflatten(given[:count], spec), **_unflatten(given[count:], key_spec))
+    finally:
+        MODE.reset(token)
+    leaves, out_spec = _flatten(out)
+    results = []
+    for o in leaves:
+        if not isinstance(o, Value):
+            raise ValueError(f"vmap: `{getattr(func, '__name__', 'func')}` must only return Tensors, got type {type(o).__name__}")
+        results.append(o.value if isinstance(o, Batched) and o.level is level else o.expand(size, *o.shape))  # type: ignore[attr-defined]
+    return results, out_spec
+
+
+def functional_call(module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: dict[str, Any] | None = None, *,
+                    tie_weights: bool = True, strict: bool = False) -> Any:  # fmt: skip
+    """Call a module with other parameters and buffers, given by name. PyTorch: torch.func.functional_call."""
+    dicts = parameter_and_buffer_dicts if isinstance(parameter_and_buffer_dicts, (tuple, list)) else (parameter_and_buffer_dicts,)
+    merged = {k: v for d in dicts for k, v in d.items()}
+    return module._call_with(merged, args if isinstance(args, tuple) else () if args is None else (args,), kwargs or {}, tie_weights, strict)
