@@ -29,7 +29,7 @@ import numpy as np
 from regrad import dtypes, shapes
 from regrad.errors import DtypeError, ShapeError
 from regrad.graph.modes import RECORD, SILENT, mode
-from regrad.graph.node import Extra, Node, Output, Plan, tick
+from regrad.graph.node import Extra, Leaf, Node, Output, Plan, tick
 from regrad.graph.provenance import inside, outer, site
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.slots import Dual
@@ -411,7 +411,9 @@ def refresh(value: Value) -> Any:
     base = view.base
     if type(base._view) is View:  # it was given another layout in place, and what it had been stands behind it
         base = view.base = base._view.base
-    if base.edge is not view.seen:
+    if base.edge is not view.seen and type(base.edge) is not Leaf:
+        if view.origin and mode().record:
+            raise view_refused(view, "its base or another view of its base has been modified inplace")
         fresh: Any = base
         token = RECORD_TOKEN()
         try:
@@ -422,6 +424,17 @@ def refresh(value: Value) -> Any:
         value.edge = fresh.edge
         view.seen = base.edge
     return value.edge
+
+
+def view_refused(view: View, what: str) -> RuntimeError:
+    """The error when a write cannot be told to a view, by how the view was made."""
+    if view.origin == "no_grad":
+        return RuntimeError(f"A view was created in no_grad mode and {what} with grad mode enabled. Make the view outside `no_grad`, "
+                            f"or write inside it.")  # fmt: skip
+    pick = next(op for op, _ in reversed(view.recipe) if type(op) is _Pick)
+    return RuntimeError(f"Output {pick.k} of {pick.op.grad_name} is a view and {what}. This view is the output of a function that returns "
+                        f"multiple views. Such functions do not allow the output views to be modified inplace. You should replace "
+                        f"the inplace operation by an out-of-place one, or take the part by narrow or select.")  # fmt: skip
 
 
 def RECORD_TOKEN() -> Callable[[], None]:  # noqa: N802

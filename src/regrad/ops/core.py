@@ -14,7 +14,7 @@ import numpy as np
 from regrad import shapes
 from regrad.declare import elementwise, general, linear
 from regrad.graph import engine
-from regrad.graph.value import Value, wrap
+from regrad.graph.value import Value, root, wrap
 
 __all__: list[str] = []
 
@@ -52,7 +52,13 @@ def _x_shape_of(x: Any, *, shape: Any) -> tuple[int, ...]:
 @linear(x=lambda g, x_shape: sum_to(g, shape=x_shape), shape=_expanded_shape, view=True, name="expand")
 def expand_to(x, *, shape):
     """``x`` broadcast to ``shape``: a view whose added dimensions cost no memory."""
-    return np.broadcast_to(x, shape)
+    added = len(shape) - x.ndim
+    strides = [0] * added
+    for n, m, s in zip(x.shape, shape[max(added, 0) :], x.strides):
+        if (n != m and n != 1) or added < 0:
+            return np.broadcast_to(x, shape)  # raises
+        strides.append(s if n == m else 0)
+    return laid(x, shape, strides)
 
 
 @linear(x=lambda g, x_shape: expand_to(g, shape=x_shape), shape=_x_shape_of, name="sum_to", grad_name="SumBackward0")
@@ -64,6 +70,33 @@ def sum_to(x, *, shape):
 @elementwise(kernel=np.conjugate, quiet=False, x=lambda g: conj_physical(g), conjugate=False)
 def conj_physical(x):
     """Complex conjugate of each element; a real number is its own."""
+
+
+# -- memory
+
+
+def storage(x: Any) -> tuple[Any, int]:
+    """The memory that ``x`` lies in, as one dimension of its dtype, and the number of its first element there."""
+    owner = root(x)
+    flat = owner.ravel(order="K")
+    if root(flat) is not owner:  # the owner does not fill its memory: no more is known of it than it shows
+        return x.ravel(order="K"), 0
+    flat = flat.view(x.dtype)
+    return flat, (x.__array_interface__["data"][0] - flat.__array_interface__["data"][0]) // x.itemsize
+
+
+def laid(x: Any, shape: Any, strides: Any, offset: int = 0) -> Any:
+    """The memory of ``x`` from ``offset`` elements after its first, seen with a shape and strides in bytes.
+
+    NumPy's own `as_strided` puts an object between an array and its base that hides whose memory it is, and takes
+    longer.
+    """
+    if not offset and x.flags.c_contiguous and root(x) is x:
+        return np.ndarray(shape, x.dtype, x, 0, strides)
+    flat, start = storage(x)
+    if root(flat) is not root(x):
+        return np.lib.stride_tricks.as_strided(x, shape, strides)
+    return np.ndarray(shape, x.dtype, flat, (start + offset) * x.itemsize, strides)
 
 
 # -- writing through views, as functions

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from regrad import dtypes
-from regrad.declare import _record, general, refresh
+from regrad.declare import _record, general, refresh, view_refused
 from regrad.graph import versions
 from regrad.graph.lifetime import reachable
 from regrad.graph.modes import mode
@@ -25,8 +25,25 @@ from regrad.ops.core import cast, copy_slices, expand_to, memory_order, sum_to
 __all__ = ["check_writable", "copy_", "fill_", "inplace", "write", "zero_"]
 
 
-def check_writable(x: Any, name: str) -> None:
-    """Refuse an in-place write that would break the graph, before anything has changed."""
+def check_writable(x: Any, name: str, *sources: Any) -> None:
+    """Refuse an in-place write of something computed from ``sources`` that would break the graph, before it happens."""
+    check_history(x, name, *sources)
+    array = x.array
+    for told in versions.before_write:
+        told(array)
+    if name not in ("fill_", "zero_") and 0 in array.strides and array.size > 1 and _lies_on_itself(array):
+        raise RuntimeError(f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single "
+                           f"memory location. Please clone() the tensor before performing the operation.")  # fmt: skip
+    if not array.flags.writeable:
+        raise RuntimeError(f"{name}: the tensor's memory is read-only (it shares a read-only NumPy array); clone it first")
+
+
+def _lies_on_itself(array: Any) -> bool:
+    return any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
+
+
+def check_history(x: Any, name: str, *sources: Any) -> None:
+    """Refuse to give ``x`` a new history, computed from ``sources``, where the old one has no place for it."""
     m = mode()
     view = x._view
     if m.record:
@@ -35,26 +52,18 @@ def check_writable(x: Any, name: str) -> None:
             raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation. Write under "
                                f"`with rg.no_grad():`, or out of place.")  # fmt: skip
         if type(view) is View:
+            if view.origin and (view.base.edge is not None or any(_traced(s) for s in sources)):
+                raise view_refused(view, f"is being modified inplace by {name}")
             if type(view.base.edge) is Leaf:
                 raise RuntimeError(f"{name}: a view of a leaf Variable that requires grad is being used in an in-place "
                                    f"operation. Write under `with rg.no_grad():`, or out of place.")  # fmt: skip
-            if view.origin == "multi":
-                raise RuntimeError(f"{name}: Output of {view.recipe[-1][0].op.grad_name} is a view and is being modified inplace. "
-                                   f"This view is the output of a function that returns multiple views. Such functions do "
-                                   f"not allow the output views to be modified inplace. Use the out-of-place variant.")  # fmt: skip
-            if view.origin == "no_grad" and view.base.edge is not None:
-                raise RuntimeError(f"{name}: A view was created in no_grad mode and is being modified inplace with grad mode enabled. "
-                                   f"Make the view again outside `no_grad`, or write inside it.")  # fmt: skip
         if x.meta is not None and x.meta.inference and not m.inference and edge is not None:
             raise RuntimeError(f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first.")
-    array = x.array
-    for told in versions.before_write:
-        told(array)
-    if not array.flags.writeable:
-        if 0 in array.strides and array.size > 1:
-            raise RuntimeError(f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single "
-                               f"memory location. Please clone() the tensor before performing the operation.")  # fmt: skip
-        raise RuntimeError(f"{name}: the tensor's memory is read-only (it shares a read-only NumPy array); clone it first")
+
+
+def _traced(source: Any) -> bool:
+    """Would a result computed from ``source`` be recorded?"""
+    return isinstance(source, Value) and (source.edge if source._view is None else refresh(source)) is not None
 
 
 def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -63,7 +72,9 @@ def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
     kernel = op.forward if op is not None and isinstance(op.forward, np.ufunc) and op.policy == "promote" else None
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        check_writable(self, name)
+        if hasattr(self, "adopt"):  # a batched tensor: its value is written to
+            return self.adopt(fn(self, *args, **kwargs))
+        check_writable(self, name, *args, *kwargs.values())
         if kernel is not None and self.edge is None and len(args) == kernel.nin - 1 and not kwargs and _direct(kernel, self, args):
             versions.wrote(self.array, name)
             return self
@@ -215,7 +226,9 @@ def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
     >>> rg.zeros(2).copy_(rg.tensor([1, 2]))
     tensor([1., 2.])
     """
-    check_writable(self, "copy_")
+    if hasattr(self, "adopt"):
+        return self.adopt(src)
+    check_writable(self, "copy_", src)
     if not isinstance(src, Value):
         raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
     start = tick()
