@@ -64,6 +64,7 @@ def in_single(kernel: Callable[..., Array]) -> Callable[..., Array]:
 def conv(x: Array, w: Array, *, stride: Ints, padding: Padding, dilation: Ints, groups: int) -> Array:
     """Sliding product of samples and kernels: out[o, i] = Σ x[c, i * stride + k * dilation] w[o, c, k].
 
+    >>> from regrad.kernels.reference.convolution import conv
     >>> x, w = np.arange(5.0).reshape(1, 1, 5), np.ones((1, 1, 3))
     >>> conv(x, w, stride=(1,), padding=(1,), dilation=(1,), groups=1).tolist()
     [[[1.0, 3.0, 6.0, 9.0, 7.0]]]
@@ -96,6 +97,7 @@ def conv_input(
 ) -> Array:
     """The transpose of `conv` in x: each g[o, i] spreads w[o] over the places that it was computed from.
 
+    >>> from regrad.kernels.reference.convolution import conv_input
     >>> g, w = np.ones((1, 1, 2)), np.array([[[1.0, 2.0, 3.0]]])
     >>> conv_input(g, w, input_size=(5,), stride=(2,), padding=(0,), dilation=(1,), groups=1).tolist()
     [[[1.0, 2.0, 4.0, 2.0, 3.0]]]
@@ -125,6 +127,7 @@ def conv_weight(
 ) -> Array:
     """The transpose of `conv` in w: the sum of each g[o, i] times the window that it was computed from.
 
+    >>> from regrad.kernels.reference.convolution import conv_weight
     >>> g, x = np.ones((1, 1, 2)), np.arange(4.0).reshape(1, 1, 4)
     >>> conv_weight(g, x, kernel_size=(3,), stride=(1,), padding=(0,), dilation=(1,), groups=1).tolist()
     [[[1.0, 3.0, 5.0]]]
@@ -145,6 +148,7 @@ def conv_transpose(
 
     The weight is (C, O / groups, *kernel): the one of the convolution that this is the transpose of.
 
+    >>> from regrad.kernels.reference.convolution import conv_transpose
     >>> x, w = np.ones((1, 1, 2)), np.array([[[1.0, 2.0]]])
     >>> conv_transpose(x, w, stride=(2,), padding=(0,), output_padding=(1,), dilation=(1,), groups=1).tolist()
     [[[1.0, 2.0, 1.0, 2.0, 0.0]]]
@@ -166,6 +170,7 @@ def transpose_padding(padding: Ints, output_padding: Ints) -> Pairs:
 def unfold(x: Array, *, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints) -> Array:
     """The windows of x as columns, (N, C * places in a kernel, windows).
 
+    >>> from regrad.kernels.reference.convolution import unfold
     >>> unfold(np.arange(4).reshape(1, 1, 4), kernel=(2,), stride=(1,), padding=(0,), dilation=(1,)).tolist()
     [[[0, 1, 2], [1, 2, 3]]]
     """
@@ -180,6 +185,7 @@ def fold(
 ) -> Array:
     """The transpose of `unfold`: every column is added back at the place of its window.
 
+    >>> from regrad.kernels.reference.convolution import fold
     >>> fold(np.ones((1, 2, 3)), (4,), kernel=(2,), stride=(1,), padding=(0,), dilation=(1,)).tolist()
     [[[1.0, 2.0, 2.0, 1.0]]]
     """
@@ -195,6 +201,7 @@ def fold(
 def conv_size(size: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation: Ints) -> tuple[int, ...]:
     """The spatial size of a convolution: floor((n + pads - dilation (kernel - 1) - 1) / stride) + 1.
 
+    >>> from regrad.kernels.reference.convolution import conv_size
     >>> conv_size((7, 7), (3, 3), (2, 2), (1, (0, 0)), (1, 1))
     (4, 3)
     """
@@ -209,6 +216,7 @@ def conv_size(size: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation
 def crop_or_pad(x: Array, pairs: Pairs, value: Any = 0) -> Array:
     """``x`` with its last dimensions extended by ``value``, or cropped where a number is negative.
 
+    >>> from regrad.kernels.reference.convolution import crop_or_pad
     >>> crop_or_pad(np.array([1, 2, 3]), [(-1, 2)]).tolist()
     [2, 3, 0, 0]
     """
@@ -243,7 +251,7 @@ def _windows(x: Array, kernel: Ints, stride: Ints, dilation: Ints, out_size: Int
     last = [s * (n - 1) + d * (k - 1) for s, n, d, k in zip(stride, out_size, dilation, kernel)]
     if any(i >= n for i, n in zip(last, size)):
         raise ShapeError(f"conv: windows of {tuple(kernel)} at {tuple(out_size)} places reach out of "
-                         f"a padded input of {size}; give a size that this stride, padding and dilation lead to")
+                         f"a padded input of {size}; give a size that stride, padding and dilation lead to")
     batch, channel, *steps = x.strides
     inputs = x.shape[1] // groups
     inside, between = map(int.__mul__, steps, dilation), map(int.__mul__, steps, stride)
