@@ -36,7 +36,7 @@ __all__ = [
     "modified_bessel_i0", "modified_bessel_i1", "modified_bessel_k0", "modified_bessel_k1", "multigammaln",
     "ndtr", "ndtri", "polygamma", "scaled_modified_bessel_k0", "scaled_modified_bessel_k1",
     "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v",
-    "shifted_chebyshev_polynomial_w", "sinc", "spherical_bessel_j0", "xlog1py", "zeta",
+    "shifted_chebyshev_polynomial_w", "sinc", "sinc_wave", "spherical_bessel_j0", "xlog1py", "zeta",
 ]
 
 Array = NDArray[Any]
@@ -300,7 +300,7 @@ def lgamma(x: Array) -> Array:
 def _lgamma_positive(x: Array) -> Array:
     return np.piecewise(x, [x < 1, (x >= 1) & (x < 8)], [
         lambda x: _lgamma_next(x) - np.log(x),
-        lambda x: (x - 1.0) * (x - 2.0) * ratio(x, *LGAMMA_NEAR),
+        lambda x: (x - 1.0) * (x - 2.0) * ratio(x, *LGAMMA_NEAR) + 0.0,  # 0 at 1, not -0
         lambda x: (x - 0.5) * (np.log(x) - 1.0) + (0.5 * math.log(2 * math.pi) - 0.5) + _stirling(x),
     ])
 
@@ -884,6 +884,29 @@ def sinc(x: Array) -> Array:
     y = x * math.pi
     out = np.sin(y) / y
     out[x == 0] = 1.0
+    return out
+
+
+@pointwise(double=False)
+def sinc_wave(x: Array, *, order: int) -> Array:
+    """Spherical Bessel function j(πx) of an order of at least 1; of order 0 it is `sinc`."""
+    z = x * math.pi
+    near = np.abs(z) < order + 1
+    below = np.sin(z) / z  # upwards by DLMF 10.51.1, which is stable for an order below |z|
+    out = (below - np.cos(z)) / z
+    for k in range(1, order):
+        below, out = out, (2 * k + 1) / z * out - below
+    out[near] = _sinc_wave_series(z[near], order)
+    return out
+
+
+def _sinc_wave_series(z: Array, order: int) -> Array:  # DLMF 10.53.1
+    step = z * z * -0.5
+    term = z**order / math.prod(range(1, 2 * order + 2, 2))
+    out = term.copy()
+    for k in range(1, 20 + 2 * order):
+        term *= step / (k * (2 * order + 2 * k + 1))
+        out += term
     return out
 
 
