@@ -60,8 +60,8 @@ class Op:
     """
 
     __slots__ = (
-        "args", "broadcast", "caller", "conjugate", "custom", "defaults", "diff", "forward", "grad_name", "jvp", "kind",
-        "many", "module", "name", "outs", "params", "plans", "plans_complex", "policy", "promoted", "quiet", "rules",
+        "args", "broadcast", "caller", "conjugate", "custom", "defaults", "diff", "forward", "grad_name", "jvp",
+        "kind", "many", "module", "name", "outs", "params", "plans", "plans_complex", "policy", "promoted", "quiet", "rules",
         "several", "shape", "viewing", "visible",
     )  # fmt: skip
 
@@ -300,16 +300,40 @@ _space: dict[str, Any] = {
 }  # fmt: skip
 _callers: dict[str, Callable[..., Any]] = {}
 
+# The ops of which training loops run most: their callers are written at import, for their very signature.
+HOT = frozenset((
+    "add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "sin", "cos", "matmul", "sum", "mean", "linear_no_bias",
+    "transpose", "view", "unsafe_view", "item_view", "expand", "sum_to",
+))  # fmt: skip
+
 
 def _make_caller(op: Op) -> Callable[..., Any]:
-    """Write the op's caller: what users call, and what rules call."""
-    if op.many or op.several or op.diff is not None:
+    """The op's caller: what users call, and what rules call."""
+    if op.many or op.several or op.diff is not None or (op.kind != "elementwise" and op.name not in HOT):
         return _make_plain_caller(op)
+    return _write_caller(op) if op.name in HOT else _make_late_caller(op)
+
+
+def _make_late_caller(op: Op) -> Callable[..., Any]:
+    """A caller that is written when it is first called: writing them all would double the time of the import."""
+    written: Callable[..., Any] | None = None
+
+    def call(*args: Any, **params: Any) -> Any:
+        nonlocal written
+        if written is None:
+            written = _write_caller(op)
+        return written(*args, **params)
+
+    return call
+
+
+def _write_caller(op: Op) -> Callable[..., Any]:
+    """Write the caller for the op's signature. Ops of one pattern share the text, so that few are compiled."""
     renamed = ["input", "other"][: len(op.args)] if op.kind == "elementwise" and len(op.args) <= 2 else list(op.args)
     keywords = "".join(f", {p}={p}" for p in op.params)
     params = ", ".join(f"{p!r}: {p}" for p in op.params)
     fill: dict[str, Any] = {
-        "name": op.name if op.name.isidentifier() else op.forward.__name__, "args": ", ".join(renamed), "params": params,
+        "name": "call", "args": ", ".join(renamed), "params": params,
         "keywords": keywords, "names": ", ".join(renamed),
     }  # fmt: skip
     fill["signature"] = _signature(op, renamed)
@@ -349,7 +373,7 @@ def _make_caller(op: Op) -> Callable[..., Any]:
         text = _CALLER.format(**fill)
     if text not in _callers:
         scope: dict[str, Any] = {}
-        exec(compile(text, f"{_ROOT}<{op.name}>", "exec"), _space, scope)
+        exec(compile(text, f"{_ROOT}<caller>", "exec"), _space, scope)
         _callers[text] = scope["make"]
     caller: Callable[..., Any] = _callers[text](op, op.forward, op.plans)
     return caller
@@ -385,19 +409,17 @@ def _shapes_text(op: Op, count: int) -> str:
 
 
 def _make_plain_caller(op: Op) -> Callable[..., Any]:
-    """The caller of an op of many inputs or several results: straight to the general path."""
-    names = [f"*{op.args[-1]}"] if op.many and len(op.args) == 1 else [*op.args[:-1], f"*{op.args[-1]}"] if op.many else list(op.args)
-    tuple_text = ", ".join(names) + ","
-    params = ", ".join(f"{p!r}: {p}" for p in op.params)
-    keywords = [f"{p}=op.defaults[{p!r}]" if p in op.defaults else p for p in op.params]
-    separator = [] if op.many or not keywords else ["*"]
-    signature = ", ".join([*names, *separator, *keywords])
-    text = (f"def make(op):\n    def {op.name}({signature}):\n"
-            f"        return general_call(op, ({tuple_text}), {{{params}}})\n    return {op.name}\n")  # fmt: skip
-    scope: dict[str, Any] = {}
-    exec(compile(text, f"{_ROOT}<{op.name}>", "exec"), _space, scope)
-    caller: Callable[..., Any] = scope["make"](op)
-    return caller
+    """The caller of an op that is seldom hot, takes many inputs or has several results: straight to the general path."""
+    names, defaults, count = op.params, op.defaults, len(op.params)
+
+    def call(*args: Any, **params: Any) -> Any:
+        if len(params) != count:
+            params = {**defaults, **params}
+        if len(params) != count or any(n not in params for n in names):
+            raise TypeError(f"{op.name}() takes the parameters {', '.join(names) or 'none'}; got {', '.join(params) or 'none'}")
+        return general_call(op, args, params)
+
+    return call
 
 
 # -- views
