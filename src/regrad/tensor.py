@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -179,9 +179,7 @@ class Tensor(Value):
         >>> x.grad
         tensor(6.)
         """
-        from regrad.autograd.passes import backward
-
-        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+        _backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
         """This tensor's elements, shared, without its history.
@@ -414,6 +412,15 @@ class Tensor(Value):
             )  # fmt: skip
         leaf = type(self._edge()) is Leaf
         return _rebuild, (type(self), self.array, leaf, dict(self.__dict__))
+
+
+_backward: Callable[..., None]
+
+
+def use_backward(backward: Callable[..., None]) -> None:
+    """Say what `Tensor.backward` calls: passes are in a room above this one."""
+    global _backward
+    _backward = backward
 
 
 def _as(value: Any, cls: type[Value]) -> Any:

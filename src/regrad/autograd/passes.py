@@ -10,11 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from regrad import tensor as tensor_module
+from regrad.declare import refresh
 from regrad.graph import engine
 from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Output
 from regrad.graph.provenance import site
 from regrad.graph.value import Value, View, wrap
+from regrad.ops.core import cast, sum_to
 
 __all__ = ["GradientEdge", "backward", "grad"]
 
@@ -28,8 +31,6 @@ class GradientEdge(NamedTuple):
 
 def edge_of(thing: Any, what: str) -> Any:
     """The engine's edge of a tensor or `GradientEdge`."""
-    from regrad.declare import refresh
-
     if isinstance(thing, GradientEdge):
         node, number = thing.node, thing.output_nr
         if isinstance(node, Leaf):
@@ -84,8 +85,6 @@ def _roots(tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: 
                 raise RuntimeError(f"For complex Tensors, both grad_output and output are required to have the same dtype; got "
                                    f"{g.array.dtype} for {like.dtype}")  # fmt: skip
             if g.array.dtype != like.dtype:
-                from regrad.ops.core import cast
-
                 g = cast(g, like.dtype)
             g = g if create_graph else g.array
         edges.append(edge)
@@ -99,12 +98,14 @@ def _on_tensors(create_graph: bool) -> bool:
 
 
 def _run(edges: list[Any], cotangents: list[Any], wanted: Any, kind: str, retain: bool, create: bool, accumulate: bool) -> Any:
-    from regrad.ops.core import sum_to
-
     code, lasti = site(3)
     pass_ = engine.new_pass(kind, edges, code, lasti)
     return engine.run(edges, cotangents, wanted, retain=retain, record=create, accumulate=accumulate, pass_=pass_,
-                      recorded_sum_to=(lambda piece, shape: sum_to(piece, shape=shape)) if _on_tensors(create) else None)  # fmt: skip
+                      recorded_sum_to=_recorded_sum_to)  # fmt: skip
+
+
+def _recorded_sum_to(piece: Any, shape: tuple[int, ...]) -> Any:
+    return sum_to(piece, shape=shape)
 
 
 def backward(
@@ -202,3 +203,6 @@ def grad(
                 results[k] = wrap(np.zeros_like(tensor.array))
     return tuple(results)
 
+
+
+tensor_module.use_backward(backward)

@@ -141,7 +141,7 @@ def run(
     quiet = quiet_set(QUIET)
     # Tangents and batches live on tensors: inside a dual level or a vmap the rules run on these.
     tensors = record or state.dual > 0 or state.batch is not None
-    walk = _Walk(nodes, order, wanted, retain, tensors, accumulate, pass_, recorded_sum_to or sum_to)
+    walk = _Walk(nodes, order, wanted, retain, tensors, accumulate, pass_, recorded_sum_to if tensors and recorded_sum_to else sum_to)
     walk.hooked = hooked or bool(due_at) or state.anomaly is not None
     walk.checked = checked
     walk.result = [None] * (0 if wanted_edges is None else len(wanted_edges))
@@ -245,7 +245,7 @@ class _Walk:
         """The fast walk: arrays, all leaves, no hooks. A saved value dies as soon as its rule has run."""
         nodes, pending, leaves, owned = self.nodes, self.pending, self.leaves, self.owned
         retain, pass_, arrive = self.retain, self.pass_, self.arrive
-        take, pass_type = pending.pop, Pass
+        take, pass_type, add, ndarray = pending.pop, Pass, np.add, np.ndarray
         for seq in self.order:
             node = nodes.pop(seq)
             g = take(seq, None)
@@ -267,15 +267,21 @@ class _Walk:
                     continue
                 if shapes is not None and piece.shape != shapes[i]:
                     piece = sum_to(piece, shapes[i])
-                if type(edge) is Node:
-                    key = edge.seq
-                    if key not in pending:
-                        pending[key] = piece
-                        continue
-                elif type(edge) is Leaf and edge not in leaves:
-                    leaves[edge] = piece
+                kind = type(edge)
+                if kind is Node:
+                    key, box = edge.seq, pending
+                elif kind is Leaf:
+                    key, box = edge, leaves
+                else:
+                    arrive(edge, piece)
                     continue
-                arrive(edge, piece)
+                if key not in box:
+                    box[key] = piece
+                elif key in owned and type(have := box[key]) is ndarray:
+                    add(have, piece, have)
+                else:
+                    box[key] = box[key] + piece
+                    owned.add(key)
             del piece, pieces
         del owned
 
@@ -428,7 +434,7 @@ class _Walk:
             with _commit:
                 if leaf.hooked:
                     self._remember(tensor)
-                accumulate_into(tensor, g, self.record)
+                accumulate_into(tensor, g, self.record, self.pass_)
         if leaf.post:
             self._call_post(leaf, [], g)
         if leaf.watch and tensor is not None:
@@ -449,12 +455,12 @@ class _Walk:
     def finish(self) -> None:
         """Everything has run: free what is to be freed and deliver the gradients."""
         leaves = self.leaves
-        hooked = [leaf for leaf in leaves if leaf.hooked]
-        for leaf in hooked:
-            self.commit(leaf, leaves.pop(leaf))
-        for node in self.freed:
-            self.free(node)
-        self.freed.clear()
+        if self.hooked:
+            for leaf in [leaf for leaf in leaves if leaf.hooked]:
+                self.commit(leaf, leaves.pop(leaf))
+            for node in self.freed:
+                self.free(node)
+            self.freed.clear()
         self.pending.clear()
         while leaves:
             leaf, g = leaves.popitem()
@@ -474,7 +480,7 @@ class _Walk:
         self.log.clear()
 
 
-def accumulate_into(tensor: Any, g: Any, record: bool) -> None:
+def accumulate_into(tensor: Any, g: Any, record: bool, pass_: Pass) -> None:
     """Add ``g`` to ``tensor.grad``: in place when nothing is recorded, as PyTorch does."""
     was = tensor._grad
     if record:
@@ -487,7 +493,7 @@ def accumulate_into(tensor: Any, g: Any, record: bool) -> None:
         tensor._grad = wrap(was.array + g)
     else:
         np.add(was.array, g, out=was.array, casting="unsafe")
-        versions.wrote(was.array, "accumulate grad")
+        versions.wrote(was.array, pass_.kind, where=(pass_.code, pass_.lasti))
 
 
 def own(g: Any, shape: tuple[int, ...], dtype: Any, refs: int) -> Any:

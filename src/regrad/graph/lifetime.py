@@ -71,16 +71,33 @@ def check_alive(nodes: dict[int, Node], masks: dict[int, int] | None, roots: Ite
 
 def check_intact(nodes: dict[int, Node], masks: dict[int, int] | None) -> None:
     """Raise `SavedModifiedError` if a value that is to be read was written to after it was saved."""
-    last = versions.clock.last
+    written = versions.histories
     for seq, node in nodes.items():
-        if last < seq or (masks is not None and seq not in masks) or node.plan.op.custom == "unchecked":
+        if type(node.saved) is not tuple or (masks is not None and seq not in masks):
             continue
-        mask = -1 if masks is None else masks[seq]
-        for (name, readers, array), source in _slots(node):
-            if any(mask >> i & 1 for i in readers):
-                past = versions.stale(node, array)
-                if past is not None:
-                    raise modified_error(node, name, array, source, past)
+        for entry in node.saved:
+            if type(entry) is np.ndarray:  # the usual case, told apart fast: nothing has written to this memory since
+                past = written.get(id(entry if entry.base is None else root(entry)))
+                if past is None or past.last[-1].seq < seq:
+                    continue
+            elif type(entry) is tuple:
+                if not entry or type(entry[0]) is int:  # a shape
+                    continue
+            elif not hasattr(entry, "unpack"):  # a number
+                continue
+            _check_node(node, -1 if masks is None else masks[seq])
+            break
+
+
+def _check_node(node: Node, mask: int) -> None:
+    """Raise if one of the values that the rules in ``mask`` read has been written to."""
+    if node.plan.op.custom == "unchecked":
+        return
+    for (name, readers, array), source in _slots(node):
+        if any(mask >> i & 1 for i in readers):
+            past = versions.stale(node, array)
+            if past is not None:
+                raise modified_error(node, name, array, source, past)
 
 
 def _slots(node: Node) -> Iterator[tuple[tuple[str, tuple[int, ...], np.ndarray], tuple[str, int]]]:

@@ -17,7 +17,7 @@ from regrad.graph.node import Node, tick
 from regrad.graph.provenance import trail
 from regrad.graph.value import root
 
-__all__ = ["Write", "before_write", "clock", "history", "stale", "version", "wrote"]
+__all__ = ["Write", "before_write", "clock", "histories", "history", "stale", "version", "wrote"]
 
 _KEPT = 16  # writes remembered in full for each memory; enough to name the last one and count from there
 
@@ -53,17 +53,17 @@ class _Clock:
 
 clock = _Clock()
 before_write: list[Callable[[Any], None]] = []  # told of a write before it happens, while somebody wants to know
-_histories: dict[int, History] = {}
+histories: dict[int, History] = {}
 
 
-def wrote(array: Any, op: str, depth: int = 2) -> None:
-    """Mark the memory of ``array`` as written to, now, by ``op``."""
+def wrote(array: Any, op: str, depth: int = 2, where: tuple[CodeType, int] | None = None) -> None:
+    """Mark the memory of ``array`` as written to, now, by ``op`` (at ``where``, if that is known already)."""
     owner = root(array)
     key = id(owner)
-    entry = _histories.get(key)
+    entry = histories.get(key)
     if entry is None:
-        entry = _histories[key] = History(weakref.ref(owner, lambda _, key=key: _histories.pop(key, None)))  # type: ignore[misc]
-    actor, sites = trail(depth)
+        entry = histories[key] = History(weakref.ref(owner, lambda _, key=key: histories.pop(key, None)))  # type: ignore[misc]
+    actor, sites = ("", (where,)) if where is not None else trail(depth)
     seq = tick()
     entry.count += 1
     entry.last.append(Write(seq, op, actor, sites))
@@ -74,7 +74,7 @@ def wrote(array: Any, op: str, depth: int = 2) -> None:
 
 def history(array: Any) -> History | None:
     """The writes to the memory of ``array``, or None."""
-    return _histories.get(id(root(array)))
+    return histories.get(id(root(array)))
 
 
 def version(array: Any) -> int:
