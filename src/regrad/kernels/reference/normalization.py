@@ -1,0 +1,152 @@
+"""Normalization on arrays: mean 0 and variance 1 over some dimensions, and the pull of it.
+
+Two layouts cover all norms. In *rows* the statistics are taken over the last dimensions (layer, group and RMS norm);
+in *channels* over all but dimension 1 (batch norm). Each element is read and written a few times only, in place where
+it can be; `numpy.vecdot` sums products without making them. Start reading at `rows` and `rows_pull`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["channels", "channels_pull", "channels_scale_pull", "rows", "rows_pull", "window"]
+
+Array = NDArray[Any]
+
+
+def _dots(a: Array, b: Array) -> Array:
+    """Sum of products along the last dimension, which stays with size 1; nothing is conjugated."""
+    return np.vecdot(a, b)[..., None] if a.dtype.kind == "f" else (a * b).sum(axis=-1, keepdims=True)
+
+
+def _single(*arrays: Any) -> list[Any]:
+    """16-bit floats as float32."""
+    return [a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.itemsize == 2 else a for a in arrays]
+
+
+def _flat(x: Array, dims: int) -> Array:
+    """``x`` with its last ``dims`` dimensions made one, and all before them one."""
+    size = math.prod(x.shape[x.ndim - dims :])
+    return x.reshape(math.prod(x.shape[: x.ndim - dims]), size)
+
+
+def rows(x: Array, weight: Any, bias: Any, *, dims: int, eps: float, centre: bool = True) -> tuple[Array, Array, Array]:
+    """``x`` normalized over its last ``dims`` dimensions, times ``weight`` plus ``bias``; the means; 1 / deviations.
+
+    Without ``centre`` no mean is taken off (RMS norm). The statistics keep their dimensions, with size 1.
+    """
+    if x.dtype.itemsize == 2:
+        return tuple(a.astype(x.dtype) for a in rows(*_single(x, weight, bias), dims=dims, eps=eps, centre=centre))  # type: ignore[return-value]
+    flat = _flat(x, dims)
+    size = flat.shape[1]
+    mean = np.add.reduce(flat, 1, keepdims=True)
+    mean /= size
+    out = flat - mean if centre else flat.copy()
+    rstd = _dots(out, out)
+    rstd /= size
+    rstd += eps
+    np.sqrt(rstd, out=rstd)
+    np.reciprocal(rstd, out=rstd)
+    out *= rstd
+    out = out.reshape(x.shape)
+    if weight is not None:
+        out *= weight
+    if bias is not None:
+        out += bias
+    kept = (*x.shape[: x.ndim - dims], *(1,) * dims)
+    return out, mean.reshape(kept), rstd.reshape(kept)
+
+
+def rows_pull(s: Array, x: Array, weight: Any, mean: Any, rstd: Array, *, dims: int) -> Array:
+    """The cotangent ``s`` of `rows` pulled back to ``x``: ``(u - M(u) - y M(u y)) rstd``.
+
+    M is the mean, u is ``s weight`` and y the normalized ``x``. Without ``mean``, for RMS norm, the term M(u) is missing.
+    """
+    if x.dtype.itemsize == 2:
+        return rows_pull(*_single(s, x, weight, mean, rstd), dims=dims).astype(x.dtype)
+    flat, rstd = _flat(x, dims), rstd.reshape(-1, 1)
+    size = flat.shape[1]
+    y = flat * rstd if mean is None else flat - mean.reshape(-1, 1)
+    if mean is not None:
+        y *= rstd
+    out = _flat(np.broadcast_to(s, x.shape) if weight is None else s * weight, dims)
+    if weight is None:
+        out = out.copy()
+    if mean is not None:
+        level = np.add.reduce(out, 1, keepdims=True)
+        level /= size
+        out -= level
+    tilt = _dots(out, y)
+    tilt /= size
+    y *= tilt
+    out -= y
+    out *= rstd
+    return out.reshape(x.shape)
+
+
+def _threefold(x: Array) -> Array:
+    """``x`` as (batch, channel, all places)."""
+    return x.reshape(x.shape[0], x.shape[1], math.prod(x.shape[2:]))
+
+
+def _over_channels(a: Array, b: Array) -> Array:
+    """Sum of products for each channel, as (channel, 1)."""
+    return np.add.reduce(_dots(a, b), 0)
+
+
+def channels(x: Array, weight: Any, bias: Any, *, eps: float) -> tuple[Array, Array, Array, Array]:
+    """``x`` normalized over all dimensions but 1, times ``weight`` plus ``bias``; mean, 1 / deviation and variance."""
+    if x.dtype.itemsize == 2:
+        return tuple(a.astype(x.dtype) for a in channels(*_single(x, weight, bias), eps=eps))  # type: ignore[return-value]
+    whole = _threefold(x)
+    size = whole.shape[0] * whole.shape[2]
+    mean = np.add.reduce(whole, (0, 2))[:, None]
+    mean /= size
+    out = whole - mean
+    var = _over_channels(out, out)
+    var /= size
+    rstd = 1 / np.sqrt(var + eps)
+    out *= rstd if weight is None else rstd * weight[:, None]
+    if bias is not None:
+        out += bias[:, None]
+    return out.reshape(x.shape), mean[:, 0], rstd[:, 0], var[:, 0]
+
+
+def channels_pull(s: Array, x: Array, weight: Any, mean: Array, rstd: Array) -> Array:
+    """The cotangent ``s`` of `channels` pulled back to ``x``, as `rows_pull` does; ``weight`` is constant in each mean."""
+    if x.dtype.itemsize == 2:
+        return channels_pull(*_single(s, x, weight, mean, rstd)).astype(x.dtype)
+    s, whole = _threefold(s), _threefold(x)
+    size = whole.shape[0] * whole.shape[2]
+    rate = (rstd if weight is None else rstd * weight)[:, None]
+    out = whole - mean[:, None]
+    tilt = _over_channels(s, out)
+    tilt *= rstd[:, None] ** 2 / -size
+    out *= tilt
+    out += s
+    level = np.add.reduce(s, (0, 2))[:, None]
+    out -= level / size
+    out *= rate
+    return out.reshape(x.shape)
+
+
+def channels_scale_pull(s: Array, x: Array, mean: Array, rstd: Array) -> Array:
+    """The cotangent ``s`` of `channels` pulled back to ``weight``: the sum of ``s (x - mean) rstd`` for each channel."""
+    if x.dtype.itemsize == 2:
+        return channels_scale_pull(*_single(s, x, mean, rstd)).astype(x.dtype)
+    out = _threefold(x) - mean[:, None]
+    return _over_channels(_threefold(s), out)[:, 0] * rstd
+
+
+def window(x: Array, *, before: int, after: int) -> Array:
+    """The sum of each channel (dimension 1) with ``before`` channels before it and ``after`` behind it."""
+    out = x.copy()
+    for k in range(1, before + 1):
+        out[:, k:] += x[:, :-k]
+    for k in range(1, after + 1):
+        out[:, :-k] += x[:, k:]
+    return out
