@@ -1,8 +1,8 @@
 """Complex numbers: made from two real ones, taken apart, conjugated.
 
-Gradients follow PyTorch's convention: the gradient of a real loss by ``a + bi`` is ``dL/da + i dL/db``. The rules here
-say so themselves (``conjugate=False``). Conjugation is carried out at once: `conj` is no view, and nothing is ever
-left to be resolved. Start reading at `real` and `to_complex`.
+Gradients follow PyTorch's convention: the gradient of a real loss by ``a + bi`` is ``dL/da + i dL/db``. The
+rules here say so themselves (``conjugate=False``). Conjugation is carried out at once: `conj` is no view, and
+nothing is ever left to be resolved. Start reading at `real` and `to_complex`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from regrad.ops.arithmetic import zero
 from regrad.ops.shaping import bare, contiguous
 
 __all__ = [
-    "angle", "complex", "conj", "conj_physical", "imag", "is_conj", "is_neg", "isreal", "polar", "real", "resolve_conj",
-    "resolve_neg", "sgn", "view_as_complex", "view_as_real",
+    "angle", "complex", "conj", "conj_physical", "imag", "is_conj", "is_neg", "isreal", "polar", "real",
+    "resolve_conj", "resolve_neg", "sgn", "view_as_complex", "view_as_real",
 ]  # fmt: skip
 
 
@@ -50,13 +50,15 @@ def to_complex(x):
     return x.astype(np.result_type(x.dtype, np.complex64))
 
 
-@linear(x=lambda g: view_as_complex(contiguous(g)), shape=lambda x: (*x, 2), view=True, conjugate=False, name="view_as_real")
+@linear(x=lambda g: view_as_complex(contiguous(g)), shape=lambda x: (*x, 2), view=True, conjugate=False,
+        name="view_as_real")  # fmt: skip
 def as_pairs(x):
     """Complex numbers as pairs along a new last dimension."""
     return x[..., None].view(x.real.dtype)
 
 
-@linear(x=lambda g: as_pairs(g), shape=lambda x: tuple(x[:-1]), view=True, conjugate=False, name="view_as_complex")
+@linear(x=lambda g: as_pairs(g), shape=lambda x: tuple(x[:-1]), view=True, conjugate=False,
+        name="view_as_complex")  # fmt: skip
 def from_pairs(x):
     """The pairs along the last dimension as complex numbers."""
     return x.view(np.result_type(x.dtype, np.complex64))[..., 0]
@@ -89,7 +91,8 @@ def view_as_real(input: Any) -> Any:
     tensor([[1., 2.]])
     """
     if not _is_complex(input, "view_as_real"):
-        raise RuntimeError(f"view_as_real is only supported for complex tensors, not {bare(input, 'view_as_real').dtype}")
+        raise RuntimeError("view_as_real is only supported for complex tensors, not "
+                           f"{bare(input, 'view_as_real').dtype}")  # fmt: skip
     return as_pairs(input)
 
 
@@ -100,14 +103,18 @@ def view_as_complex(input: Any) -> Any:
     tensor([1.+2.j])
     """
     array = bare(input, "view_as_complex")
-    if array.dtype.kind != "f":
-        raise RuntimeError(f"view_as_complex is only supported for floating point tensors, but got a tensor of {array.dtype}")
+    if array.dtype.kind != "f" or array.itemsize < 4:
+        raise RuntimeError("view_as_complex is only supported for float32 and float64, but got a tensor of "
+                           f"{dtypes.of(array.dtype)}")  # fmt: skip
     if not array.ndim or array.shape[-1] != 2:
-        raise RuntimeError(f"view_as_complex: Tensor must have a last dimension of size 2; the shape is {list(array.shape)}")
+        raise RuntimeError("view_as_complex: Tensor must have a last dimension of size 2; the shape is "
+                           f"{list(array.shape)}")  # fmt: skip
     if array.size and array.strides[-1] != array.itemsize:
-        raise RuntimeError("view_as_complex: Tensor must have a last dimension with stride 1; call .contiguous() first")
+        raise RuntimeError("view_as_complex: Tensor must have a last dimension with stride 1; call "
+                           ".contiguous() first")  # fmt: skip
     if array.size and any(s % (2 * array.itemsize) for s in array.strides[:-1]):
-        raise RuntimeError("view_as_complex: Tensor must have a stride divisible by 2 for all but last dimension; call .contiguous() first")
+        raise RuntimeError("view_as_complex: Tensor must have a stride divisible by 2 for all but last "
+                           "dimension; call .contiguous() first")  # fmt: skip
     return from_pairs(input)
 
 
@@ -122,7 +129,8 @@ def composed(a, b):
     return out
 
 
-@elementwise(a=lambda g, out: real(conj(g) * sgn(out)), b=lambda g, out: real(conj(g) * (out * 1j)), conjugate=False, name="polar")
+@elementwise(a=lambda g, out: real(conj(g) * sgn(out)), b=lambda g, out: real(conj(g) * (out * 1j)),
+             conjugate=False, name="polar")  # fmt: skip
 def turned(a, b):
     """The complex numbers of modulus ``a`` and angle ``b``."""
     out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a.dtype, np.complex64))
@@ -133,12 +141,14 @@ def turned(a, b):
 def _same_floats(name: str, first: Any, second: Any) -> None:
     a, b = bare(first, name).dtype, bare(second, name).dtype
     if a.kind != "f" or b.kind != "f":
-        raise RuntimeError(f"{name}: Expected both inputs to be Half, Float or Double tensors but got {dtypes.of(a)} and {dtypes.of(b)}")
+        raise RuntimeError(f"{name}: Expected both inputs to be Half, Float or Double tensors but got "
+                           f"{dtypes.of(a)} and {dtypes.of(b)}")  # fmt: skip
     if a != b:
-        raise RuntimeError(f"{name}: Expected object of scalar type {dtypes.of(a)} but got scalar type {dtypes.of(b)} for second argument")
+        raise RuntimeError(f"{name}: Expected object of scalar type {dtypes.of(a)} but got scalar type "
+                           f"{dtypes.of(b)} for second argument")  # fmt: skip
 
 
-def complex(real: Any, imag: Any) -> Any:  # noqa: A001 - PyTorch's name
+def complex(real: Any, imag: Any) -> Any:
     """The complex numbers ``real + imag i``, of two tensors of one floating dtype.
 
     >>> rg.complex(rg.tensor([1.]), rg.tensor([2.]))
@@ -265,8 +275,8 @@ def _set_imag(self: Any, value: Any) -> None:
 
 
 METHODS = {
-    "angle": angle, "conj": conj, "conj_physical": conj_physical, "is_conj": is_conj, "is_neg": is_neg, "isreal": isreal,
-    "resolve_conj": resolve_conj, "resolve_neg": resolve_neg, "sgn": sgn,
+    "angle": angle, "conj": conj, "conj_physical": conj_physical, "is_conj": is_conj, "is_neg": is_neg,
+    "isreal": isreal, "resolve_conj": resolve_conj, "resolve_neg": resolve_neg, "sgn": sgn,
 }  # fmt: skip
 INPLACE = ("conj_physical", "sgn")
 PROPERTIES = {"imag": property(imag, _set_imag), "real": property(real, _set_real)}

@@ -1,13 +1,12 @@
 """Joining and splitting: several tensors as one, one tensor as several.
 
-`cat` and `split` are each other's gradient, and so are `stack` and `unbind`: splitting is one node with many results,
-whose gradient is one concatenation. Start reading at `joined` and `divided`.
+`cat` and `split` are each other's gradient, and so are `stack` and `unbind`: splitting is one node with many
+results, whose gradient is one concatenation. Start reading at `joined` and `divided`.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,14 +17,26 @@ from regrad.declare import linear
 from regrad.errors import DimError, ShapeError
 from regrad.graph.value import Value, wrap
 from regrad.ops.core import expand_to
-from regrad.ops.shaping import atleast_1d, atleast_2d, atleast_3d, bare, copied, narrow, part, ravel, reshape, some_of, with_ones
+from regrad.ops.layout import copied
+from regrad.ops.shaping import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    bare,
+    narrow,
+    part,
+    ravel,
+    reshape,
+    some_of,
+    with_ones,
+)  # fmt: skip
 from regrad.shapes import dim_in
 
 __all__ = [
-    "block_diag", "cartesian_prod", "cat", "chunk", "column_stack", "combinations", "concat", "concatenate", "dsplit",
-    "dstack", "hsplit", "hstack", "meshgrid", "row_stack", "split", "split_copy", "split_with_sizes",
-    "split_with_sizes_copy", "stack", "tensor_split", "unbind", "unbind_copy", "unsafe_chunk", "unsafe_split",
-    "unsafe_split_with_sizes", "vsplit", "vstack",
+    "block_diag", "cartesian_prod", "cat", "chunk", "column_stack", "combinations", "concat", "concatenate",
+    "dsplit", "dstack", "hsplit", "hstack", "meshgrid", "row_stack", "split", "split_copy",
+    "split_with_sizes", "split_with_sizes_copy", "stack", "tensor_split", "unbind", "unbind_copy",
+    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "vsplit", "vstack",
 ]  # fmt: skip
 
 
@@ -42,7 +53,8 @@ def _cat_shape(*xs: Any, dim: int) -> tuple[int, ...]:
     return (*full[0][:dim], sum(x[dim] for x in full), *full[0][dim + 1 :])
 
 
-@linear(xs=lambda g, xs_shape, *, dim: pieces_of(g, xs_shape, dim), shape=_cat_shape, dtype="promote", conjugate=False, name="cat")
+@linear(xs=lambda g, xs_shape, *, dim: pieces_of(g, xs_shape, dim), shape=_cat_shape, dtype="promote",
+        conjugate=False, name="cat")  # fmt: skip
 def joined(*xs, dim):
     """The arrays one after another along ``dim``."""
     try:
@@ -57,28 +69,29 @@ def joined(*xs, dim):
 def _misfit(xs: Sequence[Any], dim: int) -> Exception:
     """Why the arrays cannot be concatenated."""
     for k, x in enumerate(xs):
-        if not x.ndim:
-            return RuntimeError(f"cat: zero-dimensional tensor (at position {k}) cannot be concatenated; use stack")
         if x.ndim != xs[0].ndim:
-            return ShapeError(f"cat: Tensors must have same number of dimensions: got {xs[0].ndim} and {x.ndim}, for shapes "
-                              f"{list(xs[0].shape)} and {list(x.shape)}")  # fmt: skip
+            return ShapeError(f"cat: Tensors must have same number of dimensions: got {xs[0].ndim} and "
+                              f"{x.ndim}, for shapes {list(xs[0].shape)} and {list(x.shape)}")  # fmt: skip
         for d, (m, n) in enumerate(zip(xs[0].shape, x.shape)):
             if m != n and d != dim:
-                return ShapeError(f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {m} but got size {n} for "
-                                  f"tensor number {k} in the list, of shape {list(x.shape)}.")  # fmt: skip
+                return ShapeError(f"cat: Sizes of tensors must match except in dimension {dim}. Expected "
+                                  f"size {m} but got size {n} for tensor number {k} in the list, of shape "
+                                  f"{list(x.shape)}.")  # fmt: skip
     return ShapeError(f"cat: cannot concatenate {[list(x.shape) for x in xs]} along {dim}")
 
 
 def pieces_of(g: Any, shapes: Sequence[tuple[int, ...]], dim: int) -> list[Any]:
     """``g`` cut along ``dim`` into pieces of ``shapes``, which were joined to its shape."""
     sizes = tuple([s[dim] if len(s) > dim and (_counts(s) or g.ndim == 1) else 0 for s in shapes])
-    return [p if len(s) == g.ndim else reshape(p, s) for p, s in zip(divided(g, sizes=sizes, dim=dim), shapes)]
+    pieces = divided(g, sizes=sizes, dim=dim)
+    return [p if len(s) == g.ndim else reshape(p, s) for p, s in zip(pieces, shapes)]
 
 
 def _list_of(name: str, tensors: Any, error: type[Exception] = RuntimeError) -> Sequence[Any]:
     """The tensors of an argument that takes a list of them."""
     if isinstance(tensors, (Value, np.ndarray)):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor; put it in a list")
+        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor; "
+                        "put it in a list")  # fmt: skip
     tensors = tuple(tensors)
     if not tensors:
         raise error(f"{name}(): expected a non-empty list of Tensors")
@@ -93,6 +106,9 @@ def cat(tensors: Any, dim: int = 0) -> Any:
     """
     tensors = _list_of("cat", tensors, ValueError)
     shapes = [bare(x, "cat").shape for x in tensors]
+    if () in shapes:
+        raise RuntimeError(f"cat: zero-dimensional tensor (at position {shapes.index(())}) cannot be "
+                           "concatenated; use stack")  # fmt: skip
     ndim = len(next((s for s in shapes if _counts(s)), shapes[0]))
     return joined(*tensors, dim=dim_in(dim, ndim, "cat"))
 
@@ -104,13 +120,14 @@ def _stack_shape(*xs: Any, dim: int) -> tuple[int, ...]:
     return (*xs[0][:dim], len(xs), *xs[0][dim:])
 
 
-@linear(xs=lambda g, *, dim: taken_apart(g, dim=dim), shape=_stack_shape, dtype="promote", conjugate=False, name="stack")
+@linear(xs=lambda g, *, dim: taken_apart(g, dim=dim), shape=_stack_shape, dtype="promote", conjugate=False,
+        name="stack")  # fmt: skip
 def stacked(*xs, dim):
     """The arrays, all of one shape, side by side along a new dimension ``dim``."""
     for k, x in enumerate(xs):
         if x.shape != xs[0].shape:
-            raise ShapeError(f"stack expects each tensor to be equal size, but got {list(xs[0].shape)} at entry 0 and "
-                             f"{list(x.shape)} at entry {k}")  # fmt: skip
+            raise ShapeError(f"stack expects each tensor to be equal size, but got {list(xs[0].shape)} at "
+                             f"entry 0 and {list(x.shape)} at entry {k}")  # fmt: skip
     return np.stack(xs, dim)
 
 
@@ -165,8 +182,8 @@ def column_stack(tensors: Any) -> Any:
     tensor([[1, 3],
             [2, 4]])
     """
-    columns = [reshape(x, (-1, 1)) if bare(x, "column_stack").ndim < 2 else x for x in _list_of("column_stack", tensors)]
-    return cat(columns, 1)
+    name = "column_stack"
+    return cat([reshape(x, (-1, 1)) if bare(x, name).ndim < 2 else x for x in _list_of(name, tensors)], 1)
 
 
 def _as_matrix(shape: tuple[int, ...]) -> tuple[int, int]:
@@ -178,7 +195,8 @@ def _blocks_shape(*xs: Any) -> tuple[int, int]:
     return sum(m for m, _ in sizes), sum(n for _, n in sizes)
 
 
-@linear(xs=lambda g, xs_shape: blocks_of(g, xs_shape), shape=_blocks_shape, dtype="promote", conjugate=False, name="block_diag")
+@linear(xs=lambda g, xs_shape: blocks_of(g, xs_shape), shape=_blocks_shape, dtype="promote", conjugate=False,
+        name="block_diag")  # fmt: skip
 def blocks(*xs):
     """A matrix of zeros with the arrays along its diagonal."""
     out = np.zeros(_blocks_shape(*[x.shape for x in xs]), xs[0].dtype)
@@ -209,8 +227,11 @@ def block_diag(*tensors: Any) -> Any:
     """
     for k, x in enumerate(tensors):
         if bare(x, "block_diag").ndim > 2:
-            raise RuntimeError(f"block_diag: Input tensors must have 2 or fewer dimensions. Input {k} has {x.ndim} dimensions")
-    return blocks(*tensors) if tensors else wrap(np.zeros((1, 0), dtypes.to_numpy(dtypes.get_default_dtype())))
+            raise RuntimeError(f"block_diag: Input tensors must have 2 or fewer dimensions. Input {k} has "
+                               f"{x.ndim} dimensions")  # fmt: skip
+    if not tensors:
+        return wrap(np.zeros((1, 0), dtypes.to_numpy(dtypes.get_default_dtype())))
+    return blocks(*tensors)
 
 
 # -- one as several
@@ -225,22 +246,23 @@ def _pieces(x: Any, *, sizes: Any, dim: int) -> list[Any]:
     return [x[part(dim, slice(stop - n, stop))] for n, stop in zip(sizes, stops, strict=True)]
 
 
-@linear(x=lambda g, x_shape, *, sizes, dim: rejoined(g, x_shape, sizes, dim), shape=_divided_shapes, several=True, view=True,
-        conjugate=False, name="split")  # fmt: skip
+@linear(x=lambda g, x_shape, *, sizes, dim: rejoined(g, x_shape, sizes, dim), shape=_divided_shapes,
+        several=True, view=True, conjugate=False, name="split")  # fmt: skip
 def divided(x, *, sizes, dim):
     """``x`` cut along ``dim`` into pieces of ``sizes``."""
     return _pieces(x, sizes=sizes, dim=dim)
 
 
-@linear(x=lambda g, x_shape, *, sizes, dim: rejoined(g, x_shape, sizes, dim), shape=_divided_shapes, several=True,
-        conjugate=False, name="unsafe_split")  # fmt: skip
+@linear(x=lambda g, x_shape, *, sizes, dim: rejoined(g, x_shape, sizes, dim), shape=_divided_shapes,
+        several=True, conjugate=False, name="unsafe_split")  # fmt: skip
 def cut_loose(x, *, sizes, dim):
     """The pieces of `divided`, in the same memory, of which the graph does not know that they are views."""
     return _pieces(x, sizes=sizes, dim=dim)
 
 
-@linear(x=lambda g, x_shape, *, dim: restacked(g, x_shape, dim), shape=lambda x, *, dim: [(*x[:dim], *x[dim + 1 :])] * x[dim],
-        several=True, view=True, conjugate=False, name="unbind")  # fmt: skip
+@linear(x=lambda g, x_shape, *, dim: restacked(g, x_shape, dim),
+        shape=lambda x, *, dim: [(*x[:dim], *x[dim + 1 :])] * x[dim], several=True, view=True,
+        conjugate=False, name="unbind")  # fmt: skip
 def taken_apart(x, *, dim):
     """The slices of ``x`` along ``dim``, which is gone from them."""
     return [x[part(dim, k)] for k in range(x.shape[dim])]
@@ -261,10 +283,10 @@ def restacked(gs: Sequence[Any], shape: tuple[int, ...], dim: int) -> Any:
     return stacked(*gs, dim=dim)
 
 
-@linear(xs=lambda g, *, shape, sizes, dim: divided(g, sizes=sizes, dim=dim), shape=lambda *xs, shape, sizes, dim: tuple(shape),
-        conjugate=False)  # fmt: skip
+@linear(xs=lambda g, *, shape, sizes, dim: divided(g, sizes=sizes, dim=dim),
+        shape=lambda *xs, shape, sizes, dim: tuple(shape), conjugate=False)  # fmt: skip
 def joined_with_gaps(*xs, shape, sizes, dim):
-    """The arrays one after another along ``dim``, to ``shape``; where one is None, as many zeros as ``sizes`` says."""
+    """The arrays one after another along ``dim``, to ``shape``; a None is as many zeros as ``sizes`` says."""
     out = np.zeros(shape, next(x.dtype for x in xs if x is not None))
     for x, seen in zip(xs, _pieces(out, sizes=sizes, dim=dim), strict=True):
         if x is not None:
@@ -294,7 +316,8 @@ def _even(name: str, input: Any, size: int, dim: int) -> dict[str, Any]:
     dim = dim_in(dim, len(shape), name)
     n = shape[dim]
     if not size and n:
-        raise RuntimeError(f"{name}: split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+        raise RuntimeError(f"{name}: split_size can only be 0 if dimension size is 0, but got dimension size "
+                           f"of {n}")  # fmt: skip
     count = max(1, -(-n // size)) if size else 1
     return {"sizes": (*(size,) * (count - 1), n - size * (count - 1)), "dim": dim}
 
@@ -306,21 +329,23 @@ def _given(name: str, input: Any, sizes: Any, dim: int) -> dict[str, Any]:
         raise RuntimeError(f"{name}: split_with_sizes expects at least a 1-dimensional tensor")
     dim = dim_in(dim, len(shape), name)
     if any(n < 0 for n in sizes):
-        raise RuntimeError(f"{name}: split_with_sizes expects split_sizes have only non-negative entries, but got split_sizes={list(sizes)}")
+        raise RuntimeError(f"{name}: split_with_sizes expects split_sizes have only non-negative entries, "
+                           f"but got split_sizes={list(sizes)}")  # fmt: skip
     if sum(sizes) != shape[dim]:
-        raise RuntimeError(f"{name}: split_with_sizes expects split_sizes to sum exactly to {shape[dim]} (input tensor's size at "
-                           f"dimension {dim}), but got split_sizes={list(sizes)}")  # fmt: skip
+        raise RuntimeError(f"{name}: split_with_sizes expects split_sizes to sum exactly to {shape[dim]} "
+                           f"(input tensor's size at dimension {dim}), but got "
+                           f"split_sizes={list(sizes)}")  # fmt: skip
     return {"sizes": sizes, "dim": dim}
 
 
 def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """The tensor cut along ``dim``: into pieces of one size (the last may be smaller), or of the sizes in a list.
+    """The tensor cut along ``dim`` into pieces of one size (the last may be smaller), or of the listed sizes.
 
     >>> rg.split(rg.tensor([1, 2, 3]), 2)
     (tensor([1, 2]), tensor([3]))
     """
-    key = (_given if isinstance(split_size_or_sections, (tuple, list)) else _even)("split", tensor, split_size_or_sections, dim)
-    return tuple(divided(tensor, **key))
+    cut = _given if isinstance(split_size_or_sections, (tuple, list)) else _even
+    return tuple(divided(tensor, **cut("split", tensor, split_size_or_sections, dim)))
 
 
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
@@ -354,17 +379,17 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
 
 
 def unsafe_chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
-    """`chunk`, with pieces that may be written to: the caller promises not to use the whole after that."""
+    """`chunk`, with pieces that may be written to: the whole must not be used after that."""
     return tuple(cut_loose(input, **_chunked("unsafe_chunk", input, chunks, dim)))
 
 
 def unsafe_split(tensor: Any, split_size: int, dim: int = 0) -> tuple[Any, ...]:
-    """`split`, with pieces that may be written to: the caller promises not to use the whole after that."""
+    """`split`, with pieces that may be written to: the whole must not be used after that."""
     return tuple(cut_loose(tensor, **_even("unsafe_split", tensor, split_size, dim)))
 
 
 def unsafe_split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:
-    """`split_with_sizes`, with pieces that may be written to: the caller promises not to use the whole after that."""
+    """`split_with_sizes`, with pieces that may be written to: the whole must not be used after that."""
     return tuple(cut_loose(input, **_given("unsafe_split_with_sizes", input, split_sizes, dim)))
 
 
@@ -374,7 +399,7 @@ unbind_copy = copied(unbind, "unbind_copy")
 
 
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
-    """The tensor cut along ``dim`` before each of the given indices, or into so many pieces of about one size.
+    """The tensor cut along ``dim`` before each of the indices, or into so many pieces of about one size.
 
     >>> rg.tensor_split(rg.tensor([1, 2, 3]), 2)
     (tensor([1, 2]), tensor([3]))
@@ -385,12 +410,14 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
 def _split_at(name: str, input: Any, at: Any, dim: int) -> tuple[Any, ...]:
     shape = bare(input, name).shape
     if not shape:
-        raise RuntimeError(f"{name}: tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+        raise RuntimeError(f"{name}: tensor_split expected at least a 1-dimensional tensor, but got a tensor "
+                           "with 0 dims")  # fmt: skip
     dim = dim_in(dim, len(shape), name)
     if isinstance(at, Value):
         if at.array.dtype != np.int64 or at.array.ndim > 1:
-            raise RuntimeError(f"{name}: tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
-                               f"one-dimensional tensor of int64, but got {list(at.array.shape)} of {at.array.dtype}")  # fmt: skip
+            raise RuntimeError(f"{name}: tensor_split expected tensor_indices_or_sections to be a "
+                               "zero-dimensional or one-dimensional tensor of int64, but got "
+                               f"{list(at.array.shape)} of {at.array.dtype}")  # fmt: skip
         at = at.array.tolist()
     if isinstance(at, int):
         if at < 1:
@@ -401,30 +428,35 @@ def _split_at(name: str, input: Any, at: Any, dim: int) -> tuple[Any, ...]:
     return tuple([some_of(input, dim=dim, at=slice(k.start, max(k.start, k.stop))) for k in keys])
 
 
-def _split_along(name: str, least: int, doc: str) -> Callable[..., Any]:
+def _split_along(name: str, least: int) -> Callable[..., Any]:
     def fn(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
         shape = bare(input, name).shape
         if len(shape) < least:
-            raise RuntimeError(f"regrad.{name} requires a tensor with at least {least} dimension{'s' * (least > 1)}, but got a "
-                               f"tensor with {len(shape)} dimensions!")  # fmt: skip
+            raise RuntimeError(f"regrad.{name} requires a tensor with at least {least} "
+                               f"dimension{'s' * (least > 1)}, but got a tensor with {len(shape)} "
+                               "dimensions!")  # fmt: skip
         dim = {"hsplit": min(len(shape) - 1, 1), "vsplit": 0, "dsplit": 2}[name]
         if isinstance(indices_or_sections, int):
             if not indices_or_sections or shape[dim] % indices_or_sections:
-                raise RuntimeError(f"regrad.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} "
-                                   f"is not divisible by the split_size {indices_or_sections}!")  # fmt: skip
+                raise RuntimeError(f"regrad.{name} attempted to split along dimension {dim}, but the size of "
+                                   f"the dimension {shape[dim]} is not divisible by the split_size "
+                                   f"{indices_or_sections}!")  # fmt: skip
         elif not isinstance(indices_or_sections, (tuple, list)):
-            raise TypeError(f"{name}() received an invalid combination of arguments. indices_or_sections is a number or a list "
-                            f"of indices, not {type(indices_or_sections).__name__}")  # fmt: skip
+            raise TypeError(f"{name}() received an invalid combination of arguments. indices_or_sections is "
+                            "a number or a list of indices, not "
+                            f"{type(indices_or_sections).__name__}")  # fmt: skip
         return _split_at(name, input, indices_or_sections, dim)
 
     fn.__name__ = fn.__qualname__ = name
-    fn.__doc__ = doc
     return fn
 
 
-hsplit = _split_along("hsplit", 1, "`tensor_split` along dimension 1, of a vector along dimension 0; a number of sections must fit.")
-vsplit = _split_along("vsplit", 2, "`tensor_split` along dimension 0; a number of sections must fit.")
-dsplit = _split_along("dsplit", 3, "`tensor_split` along dimension 2; a number of sections must fit.")
+hsplit = _split_along("hsplit", 1)
+hsplit.__doc__ = "`tensor_split` along dimension 1, of a vector along 0; a number of sections must fit."
+vsplit = _split_along("vsplit", 2)
+vsplit.__doc__ = "`tensor_split` along dimension 0; a number of sections must fit."
+dsplit = _split_along("dsplit", 3)
+dsplit.__doc__ = "`tensor_split` along dimension 2; a number of sections must fit."
 
 
 # -- all pairs
@@ -446,17 +478,18 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Any, ...]:
     arrays = [bare(x, "meshgrid") for x in tensors]
     for a in arrays:
         if a.ndim > 1:
-            raise RuntimeError(f"meshgrid: Expected 0D or 1D tensor in the tensor list but got one of shape {list(a.shape)}")
+            raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list but got one of shape "
+                               f"{list(a.shape)}")  # fmt: skip
         if a.dtype != arrays[0].dtype:
-            raise RuntimeError(f"meshgrid expects all tensors to have the same dtype, but got {arrays[0].dtype} and {a.dtype}")
+            raise RuntimeError("meshgrid expects all tensors to have the same dtype, but got "
+                               f"{arrays[0].dtype} and {a.dtype}")  # fmt: skip
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f"meshgrid: indexing must be one of \"xy\" or \"ij\", but received: {indexing}")
-    places = list(range(len(arrays)))
-    if indexing == "xy" and len(arrays) > 1:
-        places[:2] = [1, 0]
+    count = len(arrays)
+    places = [1, 0, *range(2, count)] if indexing == "xy" and count > 1 else range(count)
     shape = tuple([arrays[k].size for k in places])
-    return tuple([expand_to(reshape(x, tuple([arrays[k].size if d == places[k] else 1 for d in range(len(arrays))])), shape=shape)
-                  for k, x in enumerate(tensors)])  # fmt: skip
+    lined = [reshape(x, (*(1,) * d, -1, *(1,) * (count - d - 1))) for x, d in zip(tensors, places)]
+    return tuple([expand_to(x, shape=shape) for x in lined])
 
 
 def cartesian_prod(*tensors: Any) -> Any:
@@ -497,7 +530,9 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
 
 
 METHODS = {
-    "chunk": chunk, "dsplit": dsplit, "hsplit": hsplit, "split": lambda self, split_size, dim=0: split(self, split_size, dim),
-    "split_with_sizes": split_with_sizes, "tensor_split": tensor_split, "unbind": unbind, "unsafe_chunk": unsafe_chunk,
-    "unsafe_split": unsafe_split, "unsafe_split_with_sizes": unsafe_split_with_sizes, "vsplit": vsplit,
+    "chunk": chunk, "dsplit": dsplit, "hsplit": hsplit,
+    "split": lambda self, split_size, dim=0: split(self, split_size, dim),
+    "split_with_sizes": split_with_sizes, "tensor_split": tensor_split, "unbind": unbind,
+    "unsafe_chunk": unsafe_chunk, "unsafe_split": unsafe_split,
+    "unsafe_split_with_sizes": unsafe_split_with_sizes, "vsplit": vsplit,
 }  # fmt: skip

@@ -1,8 +1,9 @@
 """Shaping: the same elements seen with another shape, in another order, or repeated.
 
-Most of these are views: the result shares its input's memory, and writing through it changes the input and its
-history (`regrad.ops.writing`). A declared op takes dimensions counted from the front and complete sizes; the public
-function below it brings what the user wrote into that form. Start reading at `view`, then `select` and `embed`.
+Most of these are views: the result shares its input's memory, and writing through it changes the input and
+its history (`regrad.ops.writing`). A declared op takes dimensions counted from the front and complete sizes;
+the public function below it brings what the user wrote into that form. Start reading at `seen_as`, then
+`one_of` and `embed`. How memory is laid out, and other forms of views, are in `regrad.ops.layout`.
 """
 
 from __future__ import annotations
@@ -18,22 +19,17 @@ import numpy as np
 from regrad import dtypes, shapes
 from regrad.declare import linear
 from regrad.errors import DimError, ShapeError
-from regrad.graph.modes import Switch
-from regrad.graph.node import Leaf
-from regrad.graph.value import Value, View, root, wrap
+from regrad.graph.value import Value, root, wrap
 from regrad.ops.arguments import not_a_tensor
-from regrad.ops.core import cast, copy_slices, expand_to, laid, memory_order, storage, sum_to
-from regrad.ops.writing import _move_retained, check_history
+from regrad.ops.core import cast, expand_to, sum_to
 from regrad.shapes import dim_in, dims_in
 
 __all__ = [
-    "adjoint", "alias_copy", "as_strided", "as_strided_copy", "as_strided_scatter", "atleast_1d", "atleast_2d",
-    "atleast_3d", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "clone", "diag", "diag_embed", "diagflat",
-    "diagonal", "diagonal_copy", "diagonal_scatter", "expand_copy", "flatten", "flip", "fliplr", "flipud", "moveaxis",
-    "movedim", "narrow", "narrow_copy", "permute", "permute_copy", "ravel", "repeat_interleave", "reshape", "roll",
-    "rot90", "select", "select_copy", "select_scatter", "slice_copy", "slice_scatter", "squeeze", "squeeze_copy",
-    "swapaxes", "swapdims", "t", "t_copy", "tile", "transpose", "transpose_copy", "tril", "triu", "unflatten",
-    "unfold_copy", "unsqueeze", "unsqueeze_copy", "view_copy",
+    "adjoint", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors",
+    "broadcast_to", "clone", "diag", "diag_embed", "diagflat", "diagonal", "flatten", "flip", "fliplr",
+    "flipud", "moveaxis", "movedim", "narrow", "permute", "ravel", "repeat_interleave", "reshape", "roll",
+    "rot90", "select", "squeeze", "swapaxes", "swapdims", "t", "tile", "transpose", "tril", "triu",
+    "unflatten", "unsqueeze",
 ]  # fmt: skip
 
 
@@ -69,7 +65,8 @@ def _resolved(name: str, sizes: Sequence[Any], count: int) -> tuple[int, ...]:
         if n >= 0:
             known *= n
         elif n < -1:
-            raise ShapeError(f"{name}: invalid shape dimension {n} in {list(shape)}; sizes are 0 or more, or -1 once")
+            raise ShapeError(f"{name}: invalid shape dimension {n} in {list(shape)}; sizes are 0 or more, or "
+                             "-1 once")  # fmt: skip
         elif hole >= 0:
             raise ShapeError(f"{name}: only one dimension can be inferred, and {list(shape)} has several -1")
         else:
@@ -79,30 +76,33 @@ def _resolved(name: str, sizes: Sequence[Any], count: int) -> tuple[int, ...]:
     if hole >= 0 and known and count % known == 0:
         return (*shape[:hole], count // known, *shape[hole + 1 :])
     if hole >= 0 and not known and not count:
-        raise ShapeError(f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified "
-                         f"dimension size -1 can be any value and is ambiguous; write the size out")  # fmt: skip
+        raise ShapeError(f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the "
+                         "unspecified dimension size -1 can be any value and is ambiguous; write the size "
+                         "out")  # fmt: skip
     raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {count}")
 
 
-def _asked(x: Any, *, shape: Any, **_: Any) -> tuple[int, ...]:
+def asked(_: Any, *, shape: Any, **__: Any) -> tuple[int, ...]:
+    """The shape rule of an op that is told the shape."""
     return tuple(shape)
 
 
 # -- sizes
 
 
-@linear(x=lambda g, x_shape: reshape(g, x_shape), shape=_asked, view=True, conjugate=False, name="view")
+@linear(x=lambda g, x_shape: reshape(g, x_shape), shape=asked, view=True, conjugate=False, name="view")
 def seen_as(x, *, shape):
     """The elements of ``x``, in order, with another shape: a view."""
     out = x.reshape(shape)
     if not x.flags.c_contiguous and root(out) is not root(x):
-        raise ShapeError(f"view: view size is not compatible with input tensor's size and stride (at least one dimension spans "
-                         f"across two contiguous subspaces): {list(x.shape)} with strides "
-                         f"{[s // x.itemsize for s in x.strides]} as {list(shape)}. Use .reshape(...) instead.")  # fmt: skip
+        raise ShapeError("view: view size is not compatible with input tensor's size and stride (at least "
+                         f"one dimension spans across two contiguous subspaces): {list(x.shape)} with "
+                         f"strides {[s // x.itemsize for s in x.strides]} as {list(shape)}. Use "
+                         ".reshape(...) instead.")  # fmt: skip
     return out
 
 
-@linear(x=lambda g, x_shape: reshape(g, x_shape), shape=_asked, conjugate=False, name="unsafe_view",
+@linear(x=lambda g, x_shape: reshape(g, x_shape), shape=asked, conjugate=False, name="unsafe_view",
         grad_name="UnsafeViewBackward0")  # fmt: skip
 def moved_into(x, *, shape):
     """The elements of ``x``, in order, copied into another shape."""
@@ -111,15 +111,17 @@ def moved_into(x, *, shape):
 
 @spread
 def view(input: Any, size: Any = None, *, dtype: Any = None) -> Any:
-    """The same memory seen with another shape; one size may be -1. With a dtype, the same bytes seen as that dtype.
+    """The same memory seen with another shape, in which one size may be -1.
 
-    Raises where the strides do not allow it without a copy: `reshape` copies then.
+    Raises where the strides do not allow it without a copy: `reshape` copies then. Given a dtype, the same
+    bytes seen as that dtype.
 
     >>> rg.tensor([1, 2, 3, 4, 5, 6]).view(2, -1)
     tensor([[1, 2, 3],
             [4, 5, 6]])
     """
-    dtype = size[0] if isinstance(size, tuple) and len(size) == 1 and isinstance(size[0], dtypes.dtype) else dtype
+    if isinstance(size, tuple) and len(size) == 1 and isinstance(size[0], dtypes.dtype):
+        dtype = size[0]
     if dtype is not None:
         return wrap(_bytes_as(input.array, dtypes.to_numpy(dtype)))
     return seen_as(input, shape=_resolved("view", size, bare(input, "view").size))
@@ -129,13 +131,14 @@ def _bytes_as(array: Any, dtype: Any) -> Any:
     try:
         return array.view(dtype)
     except ValueError as error:
-        raise ShapeError(f"view: {list(array.shape)} of {array.dtype} cannot be seen as {dtype}: the last dimension must be "
-                         f"contiguous (stride 1) and its bytes a whole number of elements; try .contiguous()") from error  # fmt: skip
+        raise ShapeError(f"view: {list(array.shape)} of {array.dtype} cannot be seen as {dtype}: the last "
+                         "dimension must be contiguous (stride 1) and its bytes a whole number of elements; "
+                         "try .contiguous()") from error  # fmt: skip
 
 
 @spread
 def reshape(input: Any, shape: Any) -> Any:
-    """The same elements with another shape: a view where the strides allow it, else a copy. One size may be -1.
+    """The same elements with another shape, in which one size may be -1: a view where possible, else a copy.
 
     >>> rg.reshape(rg.tensor([[1, 2], [3, 4]]), (4,))
     tensor([1, 2, 3, 4])
@@ -178,7 +181,8 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     shape = bare(input, "flatten").shape
     first, last = dim_in(start_dim, len(shape), "flatten"), dim_in(end_dim, len(shape), "flatten")
     if first > last:
-        raise RuntimeError(f"flatten() has invalid args: start_dim cannot come after end_dim; got {start_dim} and {end_dim}")
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim; got "
+                           f"{start_dim} and {end_dim}")  # fmt: skip
     if not shape:
         return reshape(input, (1,))
     if first == last:
@@ -214,8 +218,8 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     except ShapeError as error:
         if "inferred" in str(error):
             raise
-        raise ShapeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
-                         f"({shape[dim]}) in the input tensor") from error  # fmt: skip
+        raise ShapeError(f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim "
+                         f"{dim} ({shape[dim]}) in the input tensor") from error  # fmt: skip
     return view(input, (*shape[:dim], *parts, *shape[dim + 1 :]))
 
 
@@ -228,13 +232,15 @@ def _unsqueezed(x: Any, *, dims: Any) -> tuple[int, ...]:
     return tuple(1 if d in dims else next(rest) for d in range(len(x) + len(dims)))
 
 
-@linear(x=lambda g, *, dims: without(g, dims=dims), shape=_unsqueezed, view=True, conjugate=False, name="unsqueeze")
+@linear(x=lambda g, *, dims: without(g, dims=dims), shape=_unsqueezed, view=True, conjugate=False,
+        name="unsqueeze")  # fmt: skip
 def with_ones(x, *, dims):
     """``x`` with dimensions of size one put in, which are then the numbers ``dims``."""
     return x[(*[None if d in dims else _ALL for d in range(dims[-1] + 1)], ...)] if dims else x.view()
 
 
-@linear(x=lambda g, *, dims: with_ones(g, dims=dims), shape=_squeezed, view=True, conjugate=False, name="squeeze")
+@linear(x=lambda g, *, dims: with_ones(g, dims=dims), shape=_squeezed, view=True, conjugate=False,
+        name="squeeze")  # fmt: skip
 def without(x, *, dims):
     """``x`` without the dimensions ``dims``, all of size one."""
     return x.squeeze(dims)
@@ -261,7 +267,7 @@ def squeeze(input: Any, dim: Any = None) -> Any:
 
 
 @spread
-def expand(input: Any, size: Any, *, implicit: bool = False) -> Any:
+def expand(input: Any, size: Any, *, implicit: bool = False) -> Any:  # noqa: ARG001 - PyTorch's signature
     """Stretched over new leading dimensions and dimensions of size one, without copying; -1 keeps a size.
 
     >>> rg.tensor([[1], [2]]).expand(2, 3)
@@ -275,15 +281,17 @@ def _stretched(name: str, old: tuple[int, ...], sizes: Any) -> tuple[int, ...]:
     sizes = tuple([as_index(n) for n in sizes])
     lead = len(sizes) - len(old)
     if lead < 0:
-        raise ShapeError(f"{name}: the number of sizes provided ({len(sizes)}) must be greater or equal to the number of "
-                         f"dimensions in the tensor ({len(old)}); got {list(sizes)} for {list(old)}")  # fmt: skip
+        raise ShapeError(f"{name}: the number of sizes provided ({len(sizes)}) must be greater or equal to "
+                         f"the number of dimensions in the tensor ({len(old)}); got {list(sizes)} for "
+                         f"{list(old)}")  # fmt: skip
     for d, n in enumerate(sizes):
         if n == -1 and d < lead:
-            raise ShapeError(f"{name}: The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {d}")
+            raise ShapeError(f"{name}: The expanded size of the tensor (-1) isn't allowed in a leading, "
+                             f"non-existing dimension {d}")  # fmt: skip
         if n < -1 or (d >= lead and n != -1 and old[d - lead] not in (1, n)):
             raise ShapeError(f"{name}: The expanded size of the tensor ({n}) must match the existing size "
-                             f"({old[d - lead] if d >= lead else 'none'}) at non-singleton dimension {d}.  Target sizes: "
-                             f"{list(sizes)}.  Tensor sizes: {list(old)}")  # fmt: skip
+                             f"({old[d - lead] if d >= lead else 'none'}) at non-singleton dimension {d}.  "
+                             f"Target sizes: {list(sizes)}.  Tensor sizes: {list(old)}")  # fmt: skip
     return tuple([old[d - lead] if n == -1 else n for d, n in enumerate(sizes)])
 
 
@@ -318,7 +326,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
     """
     tensors = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)) else tensors
     shape = shapes.broadcast(*[bare(x, "broadcast_tensors").shape for x in tensors])
-    return tuple([expand_to(x, shape=shape) for x in tensors])
+    return tuple([x if bare(x, "").shape == shape else expand_to(x, shape=shape) for x in tensors])
 
 
 def broadcast_shapes(*sizes: Any) -> shapes.Size:
@@ -337,10 +345,13 @@ def sum_to_size(input: Any, size: Any) -> Any:
     >>> rg.tensor([[1, 2], [3, 4]]).sum_to_size(1, 2)
     tensor([[4, 6]])
     """
-    old, size = bare(input, "sum_to_size").shape, tuple(size)
+    array, size = bare(input, "sum_to_size"), tuple(size)
+    old = array.shape
     if len(size) > len(old) or any(n not in (1, m) for n, m in zip(reversed(size), reversed(old))):
         raise ShapeError(f"sum_to_size: size {list(size)} is not expandable to size {list(old)}.")
-    return sum_to(cast(input, np.dtype(np.int64)) if bare(input, "sum_to_size").dtype.kind in "iub" else input, shape=size)
+    if size == old and old:
+        return input
+    return sum_to(cast(input, np.dtype(np.int64)) if array.dtype.kind in "iub" else input, shape=size)
 
 
 def _atleast(tensors: Any, name: str, keys: Sequence[tuple[int, ...]]) -> Any:
@@ -384,8 +395,9 @@ def atleast_3d(*tensors: Any) -> Any:
 # -- the order of the dimensions
 
 
-@linear(x=lambda g, *, dims: permuted(g, dims=inverse(dims)), shape=lambda x, *, dims: tuple(x[d] for d in dims), view=True,
-        conjugate=False, name="permute")  # fmt: skip
+@linear(x=lambda g, *, dims: permuted(g, dims=inverse(dims)),
+        shape=lambda x, *, dims: tuple(x[d] for d in dims),
+        view=True, conjugate=False, name="permute")  # fmt: skip
 def permuted(x, *, dims):
     """``x`` with its dimensions in the order ``dims``."""
     return x.transpose(dims)
@@ -402,14 +414,15 @@ def _swapped(x: Any, *, dim0: int, dim1: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-@linear(x=lambda g, *, dim0, dim1: transposed(g, dim0=dim0, dim1=dim1), shape=_swapped, view=True, conjugate=False,
-        name="transpose")  # fmt: skip
+@linear(x=lambda g, *, dim0, dim1: transposed(g, dim0=dim0, dim1=dim1), shape=_swapped, view=True,
+        conjugate=False, name="transpose")  # fmt: skip
 def transposed(x, *, dim0, dim1):
     """``x`` with two dimensions exchanged."""
     return x.swapaxes(dim0, dim1)
 
 
-@linear(x=lambda g: flipped_over(g), shape=lambda x: tuple(reversed(x)), view=True, conjugate=False, name="t", grad_name="TBackward0")
+@linear(x=lambda g: flipped_over(g), shape=lambda x: tuple(reversed(x)), view=True, conjugate=False, name="t",
+        grad_name="TBackward0")  # fmt: skip
 def flipped_over(x):
     """The transpose of a matrix; a vector is its own."""
     return x.transpose()
@@ -424,8 +437,9 @@ def permute(input: Any, dims: Any) -> Any:
     """
     ndim = bare(input, "permute").ndim
     if len(dims) != ndim:
-        raise RuntimeError(f"permute: number of dimensions in the tensor input does not match the length of the desired ordering of "
-                           f"dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}")  # fmt: skip
+        raise RuntimeError("permute: number of dimensions in the tensor input does not match the length of "
+                           f"the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to "
+                           f"len(dims) = {len(dims)}")  # fmt: skip
     wanted = dims_in(dims, ndim, "permute") if ndim else ()
     return permuted(input, dims=wanted)
 
@@ -454,7 +468,8 @@ def t(input: Any) -> Any:
     """
     ndim = bare(input, "t").ndim
     if ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D; use .mT or transpose")
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D; use .mT or "
+                           "transpose")  # fmt: skip
     return flipped_over(input)
 
 
@@ -467,8 +482,9 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
     ndim = bare(input, "movedim").ndim
     given = [(d,) if isinstance(d, int) else tuple(d) for d in (source, destination)]
     if len(given[0]) != len(given[1]):
-        raise RuntimeError(f"movedim: Invalid source or destination dims: source ({list(given[0])} dims) should contain the same "
-                           f"number of dims as destination ({list(given[1])} dims)")  # fmt: skip
+        raise RuntimeError(f"movedim: Invalid source or destination dims: source ({list(given[0])} dims) "
+                           f"should contain the same number of dims as destination ({list(given[1])} "
+                           "dims)")  # fmt: skip
     lists = [[dim_in(d, ndim, "movedim") for d in dims] for dims in given]
     for name, dims, wrote in zip(("source", "destination"), lists, given, strict=True):
         if len(set(dims)) != len(dims):
@@ -481,14 +497,18 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
 moveaxis = movedim
 
 
-def _matrix_t(name: str) -> Callable[[Any], Any]:
-    def property_(x: Any) -> Any:
-        ndim = bare(x, name).ndim
-        if ndim == 1:
-            raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got {ndim}-D tensor.")
-        return transposed(x, dim0=ndim - 2, dim1=ndim - 1) if ndim else permuted(x, dims=())
+def _last_swapped(x: Any, name: str) -> Any:
+    ndim = bare(x, name).ndim
+    if ndim == 1:
+        raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got 1-D "
+                           "tensor.")  # fmt: skip
+    return transposed(x, dim0=ndim - 2, dim1=ndim - 1) if ndim else permuted(x, dims=())
 
-    return property_
+
+def _conjugated(x: Any) -> Any:
+    from regrad.ops.complexes import conj
+
+    return conj(x)
 
 
 def _all_reversed(x: Any) -> Any:
@@ -496,27 +516,23 @@ def _all_reversed(x: Any) -> Any:
     return permuted(x, dims=tuple(range(bare(x, "T").ndim - 1, -1, -1)))
 
 
-_mT = _matrix_t("mT")
-_mT.__doc__ = "The last two dimensions exchanged: the transpose of a matrix, or of each in a batch."
+def _matrices_transposed(x: Any) -> Any:
+    """The last two dimensions exchanged: the transpose of a matrix, or of each in a batch."""
+    return _last_swapped(x, "mT")
 
 
-def _mH(x: Any) -> Any:
+def _matrices_adjoint(x: Any) -> Any:
     """The conjugate transpose of a matrix, or of each in a batch."""
-    return _conjugated(_matrix_t("mH")(x))
+    return _conjugated(_last_swapped(x, "mH"))
 
 
-def _H(x: Any) -> Any:
+def _matrix_adjoint(x: Any) -> Any:
     """The conjugate transpose of a matrix."""
     ndim = bare(x, "H").ndim
     if ndim not in (0, 2):
-        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {ndim}-D tensor; use .mH for a batch of matrices.")
-    return _conjugated(_matrix_t("H")(x))
-
-
-def _conjugated(x: Any) -> Any:
-    from regrad.ops.complexes import conj
-
-    return conj(x)
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {ndim}-D tensor; use "
+                           ".mH for a batch of matrices.")  # fmt: skip
+    return _conjugated(_last_swapped(x, "H"))
 
 
 def adjoint(input: Any) -> Any:
@@ -527,8 +543,8 @@ def adjoint(input: Any) -> Any:
             [2., 4.]])
     """
     if bare(input, "adjoint").ndim == 1:
-        raise RuntimeError("adjoint: expected a tensor with 2 or more dimensions (batches of matrices), got 1")
-    return _mH(input)
+        raise RuntimeError("adjoint: expected a matrix or a batch of matrices, got 1 dimension")
+    return _matrices_adjoint(input)
 
 
 # -- parts
@@ -542,7 +558,7 @@ def part(dim: int, at: Any) -> tuple[Any, ...]:
     return (*(_ALL,) * dim, at, ...)
 
 
-def _selected(x: Any, *, dim: int, at: int) -> tuple[int, ...]:
+def _selected(x: Any, *, dim: int, **_: Any) -> tuple[int, ...]:
     return (*x[:dim], *x[dim + 1 :])
 
 
@@ -550,15 +566,15 @@ def _sliced(x: Any, *, dim: int, at: slice) -> tuple[int, ...]:
     return (*x[:dim], len(range(*at.indices(x[dim]))), *x[dim + 1 :])
 
 
-@linear(x=lambda g, x_shape, *, dim, at: embed(g, shape=x_shape, dim=dim, at=at), shape=_selected, view=True, conjugate=False,
-        name="select")  # fmt: skip
+@linear(x=lambda g, x_shape, *, dim, at: embed(g, shape=x_shape, dim=dim, at=at), shape=_selected, view=True,
+        conjugate=False, name="select")  # fmt: skip
 def one_of(x, *, dim, at):
     """``x`` at the number ``at`` of dimension ``dim``, which is gone from the result."""
     return x[part(dim, at)]
 
 
-@linear(x=lambda g, x_shape, *, dim, at: embed(g, shape=x_shape, dim=dim, at=at), shape=_sliced, view=True, conjugate=False,
-        name="slice")  # fmt: skip
+@linear(x=lambda g, x_shape, *, dim, at: embed(g, shape=x_shape, dim=dim, at=at), shape=_sliced, view=True,
+        conjugate=False, name="slice")  # fmt: skip
 def some_of(x, *, dim, at):
     """``x`` within the slice ``at`` of dimension ``dim``."""
     return x[part(dim, at)]
@@ -569,7 +585,7 @@ def along(x: Any, *, dim: int, at: Any) -> Any:
     return some_of(x, dim=dim, at=at) if isinstance(at, slice) else one_of(x, dim=dim, at=at)
 
 
-@linear(x=lambda g, *, dim, at: along(g, dim=dim, at=at), shape=_asked, conjugate=False)
+@linear(x=lambda g, *, dim, at: along(g, dim=dim, at=at), shape=asked, conjugate=False)
 def embed(x, *, shape, dim, at):
     """Zeros of ``shape`` with ``x`` at ``at`` (a number or a slice) of dimension ``dim``."""
     out = np.zeros(shape, x.dtype)
@@ -577,12 +593,13 @@ def embed(x, *, shape, dim, at):
     return out
 
 
-def _select_key(name: str, shape: tuple[int, ...], dim: int, index: Any) -> dict[str, Any]:
+def select_key(name: str, shape: tuple[int, ...], dim: int, index: Any) -> dict[str, Any]:
     if not shape:
         raise DimError(f"{name}() cannot be applied to a 0-dim tensor.")
     dim, index = dim_in(dim, len(shape), name), as_index(index)
     if not -shape[dim] <= index < shape[dim]:
-        raise DimError(f"{name}(): index {index} out of range for tensor of size {list(shape)} at dimension {dim}")
+        raise DimError(f"{name}(): index {index} out of range for tensor of size {list(shape)} at dimension "
+                       f"{dim}")  # fmt: skip
     return {"dim": dim, "at": index + shape[dim] if index < 0 else index}
 
 
@@ -592,7 +609,7 @@ def select(input: Any, dim: int, index: int) -> Any:
     >>> rg.select(rg.tensor([[1, 2], [3, 4]]), 1, 0)
     tensor([1, 3])
     """
-    return one_of(input, **_select_key("select", bare(input, "select").shape, dim, index))
+    return one_of(input, **select_key("select", bare(input, "select").shape, dim, index))
 
 
 def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
@@ -613,21 +630,12 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     dim = dim_in(dim, len(shape), "narrow")
     size = shape[dim]
     if not -size <= start <= size:
-        raise DimError(f"narrow: start out of range (expected to be in range of [{-size}, {size}], but got {start})")
+        raise DimError(f"narrow: start out of range (expected to be in range of [{-size}, {size}], but got "
+                       f"{start})")  # fmt: skip
     start = start + size if start < 0 else start
     if start + length > size:
         raise RuntimeError(f"narrow: start ({start}) + length ({length}) exceeds dimension size ({size}).")
     return some_of(input, dim=dim, at=slice(start, start + length))
-
-
-def _slice_key(shape: tuple[int, ...], dim: int, start: Any, end: Any, step: int) -> dict[str, Any]:
-    if not shape:
-        raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
-    if step < 1:
-        raise RuntimeError(f"slice step must be positive, not {step}")
-    dim = dim_in(dim, len(shape), "slice")
-    first, last, step = slice(start, end, step).indices(shape[dim])
-    return {"dim": dim, "at": slice(first, max(first, last), step)}
 
 
 def _diagonal_size(x: Any, offset: int, dim1: int, dim2: int) -> int:
@@ -638,7 +646,8 @@ def _diagonal_shape(x: Any, *, offset: int, dim1: int, dim2: int) -> tuple[int, 
     return (*(n for d, n in enumerate(x) if d not in (dim1, dim2)), _diagonal_size(x, offset, dim1, dim2))
 
 
-@linear(x=lambda g, x_shape, *, offset, dim1, dim2: on_diagonal(g, shape=x_shape, offset=offset, dim1=dim1, dim2=dim2),
+@linear(x=lambda g, x_shape, *, offset, dim1, dim2:
+            on_diagonal(g, shape=x_shape, offset=offset, dim1=dim1, dim2=dim2),
         shape=_diagonal_shape, view=True, conjugate=False, name="diagonal")  # fmt: skip
 def diagonal_of(x, *, offset, dim1, dim2):
     """The diagonal of ``x`` along two of its dimensions, as the last dimension."""
@@ -648,8 +657,8 @@ def diagonal_of(x, *, offset, dim1, dim2):
     return seen
 
 
-@linear(x=lambda g, *, offset, dim1, dim2: diagonal_of(g, offset=offset, dim1=dim1, dim2=dim2), shape=_asked, conjugate=False,
-        name="diag_embed")  # fmt: skip
+@linear(x=lambda g, *, offset, dim1, dim2: diagonal_of(g, offset=offset, dim1=dim1, dim2=dim2), shape=asked,
+        conjugate=False, name="diag_embed")  # fmt: skip
 def on_diagonal(x, *, shape, offset, dim1, dim2):
     """Zeros of ``shape`` with ``x`` on the diagonal of two dimensions."""
     out = np.zeros(shape, x.dtype)
@@ -657,7 +666,7 @@ def on_diagonal(x, *, shape, offset, dim1, dim2):
     return out
 
 
-def _two_dims(name: str, ndim: int, dim1: int, dim2: int) -> tuple[int, int]:
+def two_dims(name: str, ndim: int, dim1: int, dim2: int) -> tuple[int, int]:
     first, second = dim_in(dim1, ndim, name), dim_in(dim2, ndim, name)
     if first == second:
         raise RuntimeError(f"{name}: diagonal dimensions cannot be identical {dim1}, {dim2}")
@@ -670,7 +679,7 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     >>> rg.diagonal(rg.tensor([[1, 2], [3, 4]]))
     tensor([1, 4])
     """
-    dim1, dim2 = _two_dims("diagonal", bare(input, "diagonal").ndim, dim1, dim2)
+    dim1, dim2 = two_dims("diagonal", bare(input, "diagonal").ndim, dim1, dim2)
     return diagonal_of(input, offset=offset, dim1=dim1, dim2=dim2)
 
 
@@ -682,9 +691,7 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
             [0, 2]])
     """
     shape = bare(input, "diag_embed").shape
-    if not shape:
-        raise DimError("diag_embed: Dimension out of range: a 0-d tensor has no diagonal to embed")
-    dim1, dim2 = _two_dims("diag_embed", len(shape) + 1, dim1, dim2)
+    dim1, dim2 = two_dims("diag_embed", len(shape) + 1, dim1, dim2)
     rest, n = iter(shape[:-1]), shape[-1] + abs(offset)
     full = tuple([n if d in (dim1, dim2) else next(rest) for d in range(len(shape) + 1)])
     return on_diagonal(input, shape=full, offset=offset, dim1=dim1, dim2=dim2)
@@ -700,7 +707,9 @@ def diag(input: Any, diagonal: int = 0) -> Any:
     ndim = bare(input, "diag").ndim
     if ndim not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {ndim}D; see diagonal and diag_embed")
-    return diag_embed(input, diagonal) if ndim == 1 else clone(diagonal_of(input, offset=diagonal, dim1=0, dim2=1))
+    if ndim == 1:
+        return diag_embed(input, diagonal)
+    return clone(diagonal_of(input, offset=diagonal, dim1=0, dim2=1))
 
 
 def diagflat(input: Any, offset: int = 0) -> Any:
@@ -713,133 +722,7 @@ def diagflat(input: Any, offset: int = 0) -> Any:
     return diag_embed(ravel(input), offset)
 
 
-def _unfolded(x: Any, *, dim: int, size: int, step: int) -> tuple[int, ...]:
-    return (*x[:dim], (x[dim] - size) // step + 1, *x[dim + 1 :], size) if x else (size,)
-
-
-@linear(x=lambda g, x_shape, *, dim, size, step: fold_windows(g, shape=x_shape, dim=dim, size=size, step=step),
-        shape=_unfolded, view=True, conjugate=False, name="unfold")  # fmt: skip
-def windows_of(x, *, dim, size, step):
-    """The windows of ``size`` entries along ``dim``, one every ``step``; the last dimension runs inside a window."""
-    if not x.ndim:
-        return x.reshape(1)[:size]
-    strides = (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim])
-    return laid(x, _unfolded(x.shape, dim=dim, size=size, step=step), strides)
-
-
-@linear(x=lambda g, *, dim, size, step: windows_of(g, dim=dim, size=size, step=step), shape=_asked, conjugate=False,
-        name="unfold_backward")  # fmt: skip
-def fold_windows(x, *, shape, dim, size, step):
-    """Zeros of ``shape`` with every window of ``x`` added where `windows_of` took it from."""
-    out = np.zeros(shape, x.dtype)
-    if not shape:
-        out += x.sum()
-        return out
-    for k in range(size):  # one strided addition for each place inside the windows
-        out[part(dim, slice(k, k + step * x.shape[dim], step))][part(dim, slice(x.shape[dim]))] += x[..., k]
-    return out
-
-
-def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
-    """The windows of ``size`` entries along ``dimension``, one every ``step``, as a view with a dimension more.
-
-    >>> rg.tensor([1, 2, 3, 4]).unfold(0, 2, 1)
-    tensor([[1, 2],
-            [2, 3],
-            [3, 4]])
-    """
-    shape = bare(input, "unfold").shape
-    dim = dim_in(dimension, len(shape), "unfold")
-    most = shape[dim] if shape else 1
-    if size < 0:
-        raise RuntimeError(f"unfold: size is {size} but must be >= 0")
-    if size > most:
-        raise RuntimeError(f"unfold: maximum size for tensor at dimension {dim} is {most} but size is {size}")
-    if step < 1:
-        raise RuntimeError(f"unfold: step is {step} but must be > 0")
-    return windows_of(input, dim=dim, size=size, step=step)
-
-
-# -- memory
-
-
-def _addresses(size: Any, stride: Any, offset: int) -> Any:
-    """Where in memory, counted in elements, a tensor of this geometry has its elements."""
-    found = np.full((1,) * len(size), offset, np.intp)
-    for d, (n, s) in enumerate(zip(size, stride, strict=True)):
-        found = found + (np.arange(n) * s).reshape((n,) + (1,) * (len(size) - d - 1))
-    return found
-
-
-@linear(x=lambda g, *, here, there, share: through_memory(g, here=there, there=here, share=1 - share),
-        shape=lambda x, *, here, there, share: tuple(there[0]), conjugate=False)  # fmt: skip
-def through_memory(x, *, here, there, share):
-    """What a tensor of geometry ``there`` reads from memory to which ``x`` was added with the geometry ``here``.
-
-    A geometry is (sizes, strides, offset). Elements of geometry ``(here, there)[share]`` that lie on one another share
-    what is in their place.
-    """
-    write, read = _addresses(*here), _addresses(*there)
-    if not write.size or not read.size:
-        return np.zeros(there[0], x.dtype)
-    low = min(write.min(), read.min())
-    write, read = write - low, read - low
-    memory = np.zeros(max(write.max(), read.max()) + 1, x.dtype)
-    np.add.at(memory, write, x)
-    crowd = np.bincount((write, read)[share].ravel(), minlength=memory.size)
-    if crowd.max() > 1:
-        memory = memory / np.maximum(crowd, 1).astype(memory.real.dtype)
-    return np.asarray(memory[read])
-
-
-def _strided_jvp(args: Any, outs: Any, tangents: Any, params: Any) -> Any:
-    there = (params["size"], params["stride"], params["offset"])
-    return through_memory(tangents[0], here=params["inner"], there=there, share=0)
-
-
-@linear(x=lambda g, *, size, stride, offset, inner: through_memory(g, here=(size, stride, offset), there=inner, share=1),
-        shape=lambda x, *, size, **_: tuple(size), view=True, conjugate=False, name="as_strided", jvp=_strided_jvp)  # fmt: skip
-def strided(x, *, size, stride, offset, inner):
-    """The memory of ``x`` seen with other sizes and strides, ``offset`` elements after its first.
-
-    ``inner`` is the geometry of ``x``. An ``x`` that lies otherwise in memory is a stand-in (a tangent, a copy): the
-    result is then what the view would read, and read-only, since a write to it would reach nobody.
-    """
-    if any(n > 1 and s != w * x.itemsize for n, s, w in zip(x.shape, x.strides, inner[1])):
-        found = through_memory.op.forward(x, here=inner, there=(size, stride, offset), share=0)
-        found.flags.writeable = False
-        return found
-    flat, start = storage(x)
-    start += offset
-    last = start + sum((n - 1) * s for n, s in zip(size, stride)) if all(size) else start - 1
-    if start < 0 or last >= flat.size:
-        raise ShapeError(f"as_strided: sizes {list(size)}, strides {list(stride)}, storage offset {start} require {last + 1} "
-                         f"elements and are out of bounds for storage of size {flat.size}")  # fmt: skip
-    return laid(x, size, tuple([s * x.itemsize for s in stride]), offset)
-
-
-def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
-    """The memory that ``input`` lies in, seen with any sizes and strides (in elements).
-
-    The elements may overlap; a gradient is the sum over all that lie in one place.
-
-    >>> rg.as_strided(rg.tensor([1, 2, 3, 4]), (3, 2), (1, 1))
-    tensor([[1, 2],
-            [2, 3],
-            [3, 4]])
-    """
-    return strided(input, **_strided_key("as_strided", bare(input, "as_strided"), size, stride, storage_offset))
-
-
-def _strided_key(name: str, array: Any, size: Any, stride: Any, storage_offset: int | None) -> dict[str, Any]:
-    size, stride = tuple(size), tuple(stride)
-    if len(size) != len(stride):
-        raise RuntimeError(f"{name}: mismatch in length of strides and shape: {list(stride)} for {list(size)}")
-    if any(s < 0 for s in stride):
-        raise RuntimeError(f"{name}: Negative strides are not supported at the moment, got strides: {list(stride)}")
-    inner = (array.shape, tuple([s // array.itemsize for s in array.strides]), 0)
-    offset = 0 if storage_offset is None else storage_offset - storage(array)[1]
-    return {"size": size, "stride": stride, "offset": offset, "inner": inner}
+# -- copies
 
 
 @linear(x=lambda g: g, shape=shapes.same, conjugate=False, name="clone")
@@ -848,7 +731,7 @@ def cloned(x, *, order="K"):
     return x.copy(order)
 
 
-def clone(input: Any, *, memory_format: Any = None) -> Any:
+def clone(input: Any, *, memory_format: Any = None) -> Any:  # noqa: ARG001 - PyTorch's signature
     """A copy, recorded: gradients flow back to the input.
 
     >>> rg.clone(rg.tensor([1., 2.]))
@@ -857,69 +740,13 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:
     return cloned(input)
 
 
-def contiguous(input: Any, memory_format: Any = None) -> Any:
+def contiguous(input: Any, memory_format: Any = None) -> Any:  # noqa: ARG001 - PyTorch's signature
     """The tensor itself if its elements lie in order in memory, else a copy whose do.
 
     >>> rg.tensor([[1, 2], [3, 4]]).t().contiguous().view(4)
     tensor([1, 3, 2, 4])
     """
     return input if bare(input, "contiguous").flags.c_contiguous else cloned(input, order="C")
-
-
-# -- with a part replaced
-
-
-def _replaced(name: str, base: Any, src: Any, op: Any, key: dict[str, Any]) -> Any:
-    """``base``, copied, with ``src`` where the view ``op`` sees."""
-    array, part = bare(base, name), bare(src, name)
-    shape = op.shape(array.shape, **key)
-    if part.shape != tuple(shape):
-        raise ShapeError(f"{name}: expected src to have a size equal to the slice of self. src size = {list(part.shape)}, "
-                         f"slice size = {list(shape)}")  # fmt: skip
-    src = src if part.dtype == array.dtype else cast(src, array.dtype)
-    return copy_slices(base, src, recipe=((op, key),), order=memory_order(array))
-
-
-def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
-    """A copy with ``src`` at ``index`` of dimension ``dim``.
-
-    >>> rg.select_scatter(rg.tensor([[1, 2], [3, 4]]), rg.tensor([8, 9]), 0, 1)
-    tensor([[1, 2],
-            [8, 9]])
-    """
-    key = _select_key("select_scatter", bare(input, "select_scatter").shape, dim, index)
-    return _replaced("select_scatter", input, src, one_of.op, key)
-
-
-def slice_scatter(input: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    """A copy with ``src`` in the slice ``start:end:step`` of dimension ``dim``.
-
-    >>> rg.slice_scatter(rg.tensor([1, 2, 3, 4]), rg.tensor([8, 9]), start=2)
-    tensor([1, 2, 8, 9])
-    """
-    key = _slice_key(bare(input, "slice_scatter").shape, dim, start, end, step)
-    return _replaced("slice_scatter", input, src, some_of.op, key)
-
-
-def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
-    """A copy with ``src`` on the diagonal of two dimensions.
-
-    >>> rg.diagonal_scatter(rg.tensor([[1, 2], [3, 4]]), rg.tensor([8, 9]))
-    tensor([[8, 2],
-            [3, 9]])
-    """
-    dim1, dim2 = _two_dims("diagonal_scatter", bare(input, "diagonal_scatter").ndim, dim1, dim2)
-    return _replaced("diagonal_scatter", input, src, diagonal_of.op, {"offset": offset, "dim1": dim1, "dim2": dim2})
-
-
-def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
-    """A copy with ``src`` where `as_strided` would see it.
-
-    >>> rg.as_strided_scatter(rg.tensor([1, 2, 3, 4]), rg.tensor([8, 9]), (2,), (2,))
-    tensor([8, 2, 9, 4])
-    """
-    key = _strided_key("as_strided_scatter", bare(input, "as_strided_scatter"), size, stride, storage_offset)
-    return _replaced("as_strided_scatter", input, src, strided.op, key)
 
 
 # -- other places and repetition
@@ -969,10 +796,10 @@ def flipud(input: Any) -> Any:
     return flipped(input, dims=(0,))
 
 
-@linear(x=lambda g, *, shifts, dims: rolled(g, shifts=tuple(-n for n in shifts), dims=dims), shape=shapes.same,
-        conjugate=False, name="roll")  # fmt: skip
+@linear(x=lambda g, *, shifts, dims: rolled(g, shifts=tuple(-n for n in shifts), dims=dims),
+        shape=shapes.same, conjugate=False, name="roll")  # fmt: skip
 def rolled(x, *, shifts, dims):
-    """``x`` with its entries moved on by ``shifts`` along ``dims`` (None: as one row), the last ones coming round."""
+    """``x`` with its entries moved on by ``shifts`` along ``dims``, or as one row; the last come round."""
     return np.roll(x, shifts, dims) if dims is not None else np.roll(x, shifts[0])
 
 
@@ -1019,7 +846,8 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     if ndim < 2:
         raise RuntimeError(f"rot90: expected total dims >= 2, but got total dims = {ndim}")
     if dims[0] == dims[1] or abs(dims[0] - dims[1]) == ndim:
-        raise RuntimeError(f"rot90: expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+        raise RuntimeError(f"rot90: expected rotation dims to be different, but got dim0 = {dims[0]} and "
+                           f"dim1 = {dims[1]}")  # fmt: skip
     for k_, d in enumerate(dims):
         if not -ndim <= d < ndim:
             raise RuntimeError(f"rot90: Rotation dim{k_} out of range, dim{k_} = {d}")
@@ -1031,7 +859,8 @@ def _repeated(x: Any, *, repeats: Any) -> tuple[int, ...]:
     return tuple(r * (x[d - lead] if d >= lead else 1) for d, r in enumerate(repeats))
 
 
-@linear(x=lambda g, x_shape, *, repeats: sum_repeats(g, x_shape, repeats), shape=_repeated, conjugate=False, name="repeat")
+@linear(x=lambda g, x_shape, *, repeats: sum_repeats(g, x_shape, repeats), shape=_repeated, conjugate=False,
+        name="repeat")  # fmt: skip
 def repeated(x, *, repeats):
     """``x`` laid side by side ``repeats`` times along each dimension, new ones in front."""
     return np.tile(x, repeats)
@@ -1055,10 +884,11 @@ def repeat(input: Any, repeats: Any) -> Any:
     """
     ndim, repeats = bare(input, "repeat").ndim, tuple([as_index(n) for n in repeats])
     if len(repeats) < ndim:
-        raise RuntimeError(f"repeat: Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: "
-                           f"{list(repeats)} for {ndim} dimensions")  # fmt: skip
+        raise RuntimeError("repeat: Number of dimensions of repeat dims can not be smaller than number of "
+                           f"dimensions of tensor: {list(repeats)} for {ndim} dimensions")  # fmt: skip
     if any(n < 0 for n in repeats):
-        raise RuntimeError(f"repeat: Trying to create tensor with negative dimension: repeats are {list(repeats)}")
+        raise RuntimeError("repeat: Trying to create tensor with negative dimension: repeats are "
+                           f"{list(repeats)}")  # fmt: skip
     return repeated(input, repeats=repeats)
 
 
@@ -1073,10 +903,12 @@ def tile(input: Any, dims: Any) -> Any:
     return repeat(input, (*(1,) * (bare(input, "tile").ndim - len(dims)), *dims))
 
 
-def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Any:
+def repeat_interleave(
+    input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Any:
     """Each entry along ``dim`` repeated in place, ``repeats`` times (a number, or one for each entry).
 
-    Without ``dim`` the elements are taken as one row. With ``input`` alone: each index as often as ``input`` says.
+    Without ``dim`` the elements are taken as one row. With ``input`` alone: each index as often as it says.
 
     >>> rg.repeat_interleave(rg.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
@@ -1089,17 +921,17 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
     if dim is None:
         input, dim = ravel(input), 0
     shape = bare(input, "repeat_interleave").shape
+    if not shape:
+        raise DimError(f"repeat_interleave: Dimension specified as {dim} but tensor has no dimensions")
     dim = dim_in(dim, len(shape), "repeat_interleave")
     counts = bare(repeats, "repeat_interleave") if not isinstance(repeats, int) else np.asarray(repeats)
     if counts.dtype.kind not in "iu":
         raise RuntimeError(f"repeat_interleave: repeats has to be Long or Int tensor, not {counts.dtype}")
     if counts.ndim > 1 or counts.size not in (1, *shape[dim : dim + 1]):
-        raise RuntimeError(f"repeat_interleave: repeats must have the same size as input along dim, but got repeats of "
-                           f"{list(counts.shape)} for {list(shape)} along {dim}")  # fmt: skip
+        raise RuntimeError("repeat_interleave: repeats must have the same size as input along dim, but got "
+                           f"repeats of {list(counts.shape)} for {list(shape)} along {dim}")  # fmt: skip
     if (counts < 0).any():
         raise RuntimeError("repeat_interleave: repeats can not be negative")
-    if not shape:
-        input, shape = reshape(input, (1,)), (1,)
     if counts.size == 1 and counts.ndim == 0:
         wide = (*shape[: dim + 1], int(counts), *shape[dim + 1 :])
         full = (*shape[:dim], shape[dim] * int(counts), *shape[dim + 1 :])
@@ -1108,7 +940,8 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: int | None = None, *
 
     where = np.repeat(np.arange(shape[dim]), counts)
     if output_size is not None and output_size != where.size:
-        raise RuntimeError(f"repeat_interleave: allocated size does not match required size: {output_size} is not {where.size}")
+        raise RuntimeError(f"repeat_interleave: allocated size does not match required size: {output_size} "
+                           f"is not {where.size}")  # fmt: skip
     return index_select(input, dim, wrap(where))
 
 
@@ -1148,116 +981,15 @@ def triu(input: Any, diagonal: int = 0) -> Any:
     return upper(input, diagonal=diagonal)
 
 
-# -- copies of views, and views in place
-
-
-def copied(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The function ``name``: what the view function ``fn`` gives, copied."""
-
-    def copy(input: Any, *args: Any, **kwargs: Any) -> Any:
-        seen = fn(input, *args, **kwargs)
-        return tuple([cloned(x, order="C") for x in seen]) if isinstance(seen, tuple) else cloned(seen, order="C")
-
-    copy.__name__ = copy.__qualname__ = name
-    copy.__doc__ = f"What `{name[: -len('_copy')]}` gives, copied into memory of its own."
-    return copy
-
-
-def _whole(input: Any) -> Any:
-    return input
-
-
-def _slice(input: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    return some_of(input, **_slice_key(bare(input, "slice_copy").shape, dim, start, end, step))
-
-
-alias_copy = copied(_whole, "alias_copy")
-as_strided_copy = copied(as_strided, "as_strided_copy")
-diagonal_copy = copied(diagonal, "diagonal_copy")
-expand_copy = copied(expand, "expand_copy")
-permute_copy = copied(permute, "permute_copy")
-select_copy = copied(select, "select_copy")
-slice_copy = copied(_slice, "slice_copy")
-squeeze_copy = copied(squeeze, "squeeze_copy")
-t_copy = copied(t, "t_copy")
-transpose_copy = copied(transpose, "transpose_copy")
-unfold_copy = copied(unfold, "unfold_copy")
-unsqueeze_copy = copied(unsqueeze, "unsqueeze_copy")
-view_copy = copied(view, "view_copy")
-
-
-def narrow_copy(input: Any, dim: int, start: int, length: int) -> Any:
-    """What `narrow` gives, copied into memory of its own."""
-    ndim = bare(input, "narrow_copy").ndim
-    if ndim and dim >= ndim:
-        raise RuntimeError(f"narrow_copy: Expected dim < static_cast<int64_t>(self_sizes.size()) to be true, but got false.  "
-                           f"dim is {dim}, the tensor has {ndim} dimensions")  # fmt: skip
-    if length < 0:
-        raise RuntimeError(f"narrow_copy: start ({start}) + length ({length}) exceeds dimension size ({input.shape[dim]}).")
-    return cloned(narrow(input, dim, start, length), order="C")
-
-
-def relaid(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The in-place form ``name`` of the view function ``fn``: the tensor becomes the view, its memory stays.
-
-    What the tensor was lives on as the hidden base of the view that it has become, so that views made of it before
-    keep their meaning.
-    """
-
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        check_history(self, name)
-        if type(self.edge) is Leaf:  # and nothing is recorded: it stays a leaf, of another shape
-            self.array = fn(self, *args, **kwargs).array
-            return self
-        was = self if type(self._view) is View else wrap(self.array, self.edge)
-        with Switch(record=True):  # the history must follow the shape, whether or not anything is recorded
-            seen = fn(was, *args, **kwargs)
-        _move_retained(self, seen.edge)
-        self.array, self.edge, self._view = seen.array, seen.edge, seen._view
-        return self
-
-    method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"In-place version of `{name[:-1]}`: the same memory, seen otherwise by the same tensor."
-    return method
-
-
-def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
-    """Give this tensor another shape and as many elements as that takes; new ones have any value.
-
-    >>> rg.tensor([1, 2, 3, 4]).resize_(2)
-    tensor([1, 2])
-    """
-    shape = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-    if self.edge is not None:
-        raise RuntimeError("resize_: cannot resize variables that require grad; use reshape, or index")
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"resize_: Trying to create tensor with negative dimension in {list(shape)}")
-    flat, count = self.array.ravel(), math.prod(shape)
-    if count > flat.size:
-        flat = np.concatenate([flat, np.zeros(count - flat.size, flat.dtype)])
-    self.array = flat[:count].reshape(shape)
-    return self
-
-
-def resize_as_(self: Any, other: Any, *, memory_format: Any = None) -> Any:
-    """Give this tensor the shape of ``other``; see `resize_`."""
-    return resize_(self, other.array.shape)
-
-
 METHODS = {
-    "adjoint": adjoint, "as_strided": as_strided, "as_strided_": relaid(as_strided, "as_strided_"),
-    "as_strided_scatter": as_strided_scatter, "broadcast_to": broadcast_to, "clone": clone, "contiguous": contiguous,
-    "diag": diag, "diag_embed": diag_embed, "diagflat": diagflat, "diagonal": diagonal,
-    "diagonal_scatter": diagonal_scatter, "expand": expand, "expand_as": expand_as, "flatten": flatten, "flip": flip,
-    "fliplr": fliplr, "flipud": flipud, "moveaxis": moveaxis, "movedim": movedim, "narrow": narrow,
-    "narrow_copy": narrow_copy, "permute": permute, "ravel": ravel, "repeat": repeat,
-    "repeat_interleave": repeat_interleave, "reshape": reshape, "reshape_as": reshape_as, "resize_": resize_,
-    "resize_as_": resize_as_, "roll": roll, "rot90": rot90, "select": select, "select_scatter": select_scatter,
-    "slice_scatter": slice_scatter, "squeeze": squeeze, "squeeze_": relaid(squeeze, "squeeze_"),
-    "sum_to_size": sum_to_size, "swapaxes": swapaxes, "swapaxes_": relaid(swapaxes, "swapaxes_"), "swapdims": swapdims,
-    "swapdims_": relaid(swapdims, "swapdims_"), "t": t, "t_": relaid(t, "t_"), "tile": tile, "transpose": transpose,
-    "transpose_": relaid(transpose, "transpose_"), "tril": tril, "triu": triu, "unflatten": unflatten, "unfold": unfold,
-    "unsqueeze": unsqueeze, "unsqueeze_": relaid(unsqueeze, "unsqueeze_"), "view": view, "view_as": view_as,
+    "adjoint": adjoint, "broadcast_to": broadcast_to, "clone": clone, "contiguous": contiguous, "diag": diag,
+    "diag_embed": diag_embed, "diagflat": diagflat, "diagonal": diagonal, "expand": expand,
+    "expand_as": expand_as, "flatten": flatten, "flip": flip, "fliplr": fliplr, "flipud": flipud,
+    "moveaxis": moveaxis, "movedim": movedim, "narrow": narrow, "permute": permute, "ravel": ravel,
+    "repeat": repeat, "repeat_interleave": repeat_interleave, "reshape": reshape, "reshape_as": reshape_as,
+    "roll": roll, "rot90": rot90, "select": select, "squeeze": squeeze, "sum_to_size": sum_to_size,
+    "swapaxes": swapaxes, "swapdims": swapdims, "t": t, "tile": tile, "transpose": transpose, "tril": tril,
+    "triu": triu, "unflatten": unflatten, "unsqueeze": unsqueeze, "view": view, "view_as": view_as,
 }  # fmt: skip
 INPLACE = ("tril", "triu")
-PROPERTIES = {"H": _H, "T": _all_reversed, "mH": _mH, "mT": _mT}
+PROPERTIES = {"H": _matrix_adjoint, "T": _all_reversed, "mH": _matrices_adjoint, "mT": _matrices_transposed}
