@@ -291,7 +291,7 @@ def _quotient(total: Array, count: int | Array) -> Array:
 
 
 def _sums(x: Array, windows: list[Windows]) -> Array:
-    if all(len(along) == 1 for along in windows):  # one window per plane: how many a network ends
+    if all(len(along) == 1 for along in windows):  # one window per plane, as where a network ends
         inside: Any = [slice(*along[0]) for along in windows]
         dims = tuple(range(-len(windows), 0))
         total: Array = x[(..., *inside)].sum(axis=dims, keepdims=True, dtype=x.dtype)
