@@ -105,7 +105,7 @@ def slope(f: Any, args: tuple[Any, ...], where: list[int], moves: list[np.ndarra
     def at(h: float) -> list[np.ndarray]:
         moved = list(args)
         for i, t in zip(where, moves, strict=True):
-            moved[i] = args[i] + h * t
+            moved[i] = np.asarray(args[i] + h * t)
         return f(moved)
 
     h = STEP["f"]
@@ -199,7 +199,7 @@ def test_second_derivative_agrees_with_differences(op: Any, sample: Sample) -> N
     def first(h: float) -> float:
         args = list(sample.args)
         for i, t in zip(where, moves[: len(where)], strict=True):
-            args[i] = args[i] + h * t
+            args[i] = np.asarray(args[i] + h * t)
         _, at, results, some = record(op, Sample(*args, **sample.params))
         moved = [wrap(c.array + h * t) for c, t in zip(cots, moves[len(where) :], strict=True)]
         leaf, _, results, some = record(op, Sample(*args, **sample.params))

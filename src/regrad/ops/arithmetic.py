@@ -89,7 +89,8 @@ def _refuse_masks(*operands: Any) -> None:
     for operand in operands:
         if operand.array.dtype.kind == "b" if isinstance(operand, Value) else isinstance(operand, bool):
             raise DtypeError("sub: Subtraction, the `-` operator, with a bool tensor is not supported. "
-                             "If you are trying to invert a mask, use the `~` or `logical_not()` operator.")
+                             "If you are trying to invert a mask, use the `~` or `logical_not()` operator "
+                             "instead.")
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:

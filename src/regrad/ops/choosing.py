@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from regrad import dtypes
+from regrad import dtypes, shapes
 from regrad.declare import elementwise
 from regrad.errors import DtypeError
 from regrad.graph.value import Value, wrap
@@ -178,6 +178,7 @@ def bounded(x, *, low, high):
 
 
 @elementwise(kernel=kernels.clamp, grad_name="ClampBackward1",
+             shape=lambda *given: shapes.broadcast(*[shape for shape in given if shape is not None]),
              x=lambda g, x, low, high: only(g, _inside(x, low, high)),
              low=lambda g, x, low, high: only(g, _below(x, low, high)),
              high=lambda g, x, low, high: only(g, _above(x, low, high)))
@@ -338,7 +339,7 @@ def addcmul(input, tensor1, tensor2, *, value=1):
 
 @elementwise(name="addcdiv",
              input=lambda g: g,
-             tensor1=lambda g, tensor2, *, value: g * (value / tensor2),
+             tensor1=lambda g, tensor2, *, value: g * value / tensor2,
              tensor2=lambda g, tensor1, tensor2, *, value: g * (-value * tensor1 / (tensor2 * tensor2)))
 def add_quotient(input, tensor1, tensor2, *, value):
     """``input + value * tensor1 / tensor2``."""

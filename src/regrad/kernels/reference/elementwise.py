@@ -197,9 +197,10 @@ def negative(x: Any) -> Any:
     """``-x``."""
     try:
         return np.negative(x)
-    except TypeError:
-        raise RuntimeError("neg: Negation, the `-` operator, on a bool tensor is not supported. If you are "
-                           "trying to invert a mask, use the `~` or `logical_not()` operator.") from None
+    except TypeError as error:
+        raise RuntimeError("neg: Negation, the `-` operator, on a bool tensor is not supported. "
+                           "If you are trying to invert a mask, use the `~` or `logical_not()` operator "
+                           "instead.") from error
 
 
 def sign(x: Any) -> Any:
