@@ -79,18 +79,20 @@ def minus(a, b):
     """Difference of each pair of elements."""
 
 
-@elementwise(name="rsub", grad_name="RsubBackward1", a=lambda g: -g, b=lambda g: g)
+@elementwise(quiet=False, name="rsub", grad_name="RsubBackward1", a=lambda g: -g, b=lambda g: g)
 def minus_from(a, b):
     """Difference ``b - a`` of each pair of elements."""
     return np.subtract(b, a)
 
 
-def _refuse_masks(*operands: Any) -> None:
-    for operand in operands:
-        if operand.array.dtype.kind == "b" if isinstance(operand, Value) else isinstance(operand, bool):
-            raise DtypeError("sub: Subtraction, the `-` operator, with a bool tensor is not supported. "
-                             "If you are trying to invert a mask, use the `~` or `logical_not()` operator "
-                             "instead.")
+def _is_mask(x: Any) -> bool:
+    return bool(x.array.dtype.kind == "b") if isinstance(x, Value) else isinstance(x, bool)
+
+
+def _refuse_masks(input: Any, other: Any) -> None:
+    if _is_mask(input) or _is_mask(other):
+        raise DtypeError("sub: Subtraction, the `-` operator, with a bool tensor is not supported. If you "
+                         "are trying to invert a mask, use the `~` or `logical_not()` operator instead.")
 
 
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:

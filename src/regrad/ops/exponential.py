@@ -234,7 +234,9 @@ def power_of(x, *, base):
 
 def _unified(input: Any, number: Any) -> Any:
     """The tensor ``input`` in the dtype that it and ``number`` have in common."""
-    return cast(input, dtypes.result_dtype(((dtype_of(input), 2 if input.ndim else 1), (type(number), 0))))
+    dtype, category = dtype_of(input), dtypes.TENSOR if input.ndim else dtypes.SCALAR
+    common = dtypes.result_dtype(((dtype, category), (type(number), dtypes.NUMBER)))
+    return input if common == dtype else cast(input, common)
 
 
 def pow(input: Any, exponent: Any) -> Any:

@@ -155,9 +155,12 @@ def frexp(x: Any) -> Any:
 # -- exponentials and logarithms
 
 
+ONE = {np.dtype(code): np.ones((), code) for code in "efdFD"}  # NumPy takes half a microsecond to read a 1
+
+
 def sigmoid(x: Any) -> Any:
     """``1 / (1 + exp(-x))``, which neither overflows to nan nor loses the small values of negative ``x``."""
-    return np.reciprocal(1 + np.exp(-x))
+    return np.reciprocal(np.add(np.exp(np.negative(x)), ONE.get(x.dtype, 1)))
 
 
 def logit(x: Any, *, eps: Any) -> Any:
