@@ -26,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 I4, I8 = np.dtype("i4"), np.dtype("i8")
+MANY = 64  # from so many elements on, parting off a few beats sorting them all
 
 
 # -- order
@@ -96,7 +97,7 @@ def foremost(x, *, k, dim, largest=True):
     n = x.shape[dim] if x.ndim else 1
     if not 0 <= k <= n:
         raise RuntimeError(f"topk: selected index k out of range; k is {k}, dimension {dim} has {n} elements")
-    if n < 64 or k > n // 8:
+    if n < MANY or k > n // 8:
         indices = ordered(x, dim, largest)
         indices = indices if not x.ndim else np.ascontiguousarray(indices[(*(slice(None),) * dim, slice(k))])
     else:  # few of many: part them off before sorting
@@ -127,7 +128,7 @@ def kth_smallest(x, *, k, dim, keepdim=False):
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}; k is {k}, the "
                            f"dimension has {n} elements")  # fmt: skip
-    return taken(x, _at(ordered(x, dim), k - 1, dim), dim, keepdim)
+    return taken(x, _ranked(x, k - 1, dim), dim, keepdim)
 
 
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
@@ -140,19 +141,24 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     return return_types.kthvalue(*kth_smallest(input, k=int(k), dim=dim, keepdim=keepdim))
 
 
-def _at(order: Any, k: int, dim: int) -> Any:
-    return np.take(order, [k], dim) if order.ndim else order
+def _ranked(x: Any, rank: int, dim: int) -> Any:
+    """Index along ``dim`` of the element of a rank, with the size 1 there; of many equals, of any one."""
+    if not x.ndim:
+        return np.zeros((), I8)
+    need_order(x, "order statistics")
+    order = ordered(x, dim) if x.shape[dim] < MANY else np.argpartition(x, rank, dim)
+    return np.take(order, [rank], dim)
 
 
 def _median_at(x: Any, dim: int, ignore_nan: bool) -> Any:
     """Index of the lower median along ``dim``, with the size 1 there; of the first nan, unless ignored."""
     if not x.ndim:
         return np.zeros((), I8)
-    order, isnan = ordered(x, dim), x != x
+    isnan = x != x
     if ignore_nan:
         there = np.sum(~isnan, dim, I8, keepdims=True)
-        return np.take_along_axis(order, np.maximum(there - 1, 0) // 2, dim)
-    middle = _at(order, (x.shape[dim] - 1) // 2, dim)
+        return np.take_along_axis(ordered(x, dim), np.maximum(there - 1, 0) // 2, dim)
+    middle = _ranked(x, (x.shape[dim] - 1) // 2, dim)
     return np.where(isnan.any(dim, keepdims=True), np.argmax(isnan, dim, keepdims=True), middle)
 
 
