@@ -55,7 +55,7 @@ def _checked(input: Any, q: Any, interpolation: str, name: str) -> Any:
         raise ShapeError(f"{name}() q must be a scalar or 1D tensor; it is {list(q.array.shape)}")
     if q.array.dtype != dtype:
         raise DtypeError(f"{name}() q tensor must be same dtype as the input tensor, {dtypes.of(dtype)}; it "
-                         f"is {q.dtype}")  # fmt: skip
+                         f"is {dtypes.of(q.array.dtype)}")  # fmt: skip
     if not ((q.array >= 0) & (q.array <= 1)).all():
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     return q
