@@ -17,7 +17,7 @@ from regrad.graph.value import wrap
 from regrad.kernels.reference import elementwise as kernels
 from regrad.ops import core
 from regrad.ops.arithmetic import zero
-from regrad.ops.shaping import bare, contiguous
+from regrad.ops.shaping import bare
 
 __all__ = [
     "angle", "complex", "conj", "conj_physical", "imag", "is_conj", "is_neg", "isreal", "polar", "real",
@@ -50,8 +50,7 @@ def to_complex(x):
     return x.astype(np.result_type(x.dtype, np.complex64))
 
 
-@linear(x=lambda g: view_as_complex(contiguous(g)), shape=lambda x: (*x, 2), view=True, conjugate=False,
-        name="view_as_real")  # fmt: skip
+@linear(x=lambda g: from_pairs(g), shape=lambda x: (*x, 2), view=True, conjugate=False, name="view_as_real")
 def as_pairs(x):
     """Complex numbers as pairs along a new last dimension."""
     return x[..., None].view(x.real.dtype)
@@ -60,7 +59,9 @@ def as_pairs(x):
 @linear(x=lambda g: as_pairs(g), shape=lambda x: tuple(x[:-1]), view=True, conjugate=False,
         name="view_as_complex")  # fmt: skip
 def from_pairs(x):
-    """The pairs along the last dimension as complex numbers."""
+    """The pairs along the last dimension as complex numbers: a view where pairs lie together, else a copy."""
+    if x.strides[-1] != x.itemsize:
+        x = np.ascontiguousarray(x)
     return x.view(np.result_type(x.dtype, np.complex64))[..., 0]
 
 
@@ -121,7 +122,16 @@ def view_as_complex(input: Any) -> Any:
 # -- making complex numbers
 
 
-@elementwise(a=lambda g: real(g), b=lambda g: imag(g), conjugate=False, name="complex")
+def _moved(args: Any, tangents: Any) -> Any:
+    """The tangents, zeros where there is none."""
+    return [zero(x) if t is None else t for x, t in zip(args, tangents, strict=True)]
+
+
+def _composed_jvp(args: Any, _: Any, tangents: Any, __: Any) -> Any:
+    return composed(*_moved(args, tangents))
+
+
+@elementwise(a=lambda g: real(g), b=lambda g: imag(g), jvp=_composed_jvp, conjugate=False, name="complex")
 def composed(a, b):
     """The complex numbers ``a + bi``."""
     out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a.dtype, np.complex64))
@@ -129,8 +139,14 @@ def composed(a, b):
     return out
 
 
-@elementwise(a=lambda g, out: real(conj(g) * sgn(out)), b=lambda g, out: real(conj(g) * (out * 1j)),
-             conjugate=False, name="polar")  # fmt: skip
+def _turned_jvp(args: Any, outs: Any, tangents: Any, _: Any) -> Any:
+    longer, further = _moved(args, tangents)
+    return turned(longer, args[1]) + outs[0] * (further * 1j)
+
+
+@elementwise(a=lambda g, out: real(conj(g) * sgn(out)),
+             b=lambda g, out: real(conj(g) * (out * 1j)),
+             jvp=_turned_jvp, conjugate=False, name="polar")  # fmt: skip
 def turned(a, b):
     """The complex numbers of modulus ``a`` and angle ``b``."""
     out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.result_type(a.dtype, np.complex64))
@@ -189,7 +205,11 @@ def conj_physical(input: Any) -> Any:
     return core.conj_physical(input) if _is_complex(input, "conj_physical") else input
 
 
-@elementwise(x=lambda g, x: g * sgn(x), conjugate=False, dtype=None)
+def _divisor_jvp(args: Any, _: Any, tangents: Any, __: Any) -> Any:
+    return real(tangents[0] * conj(sgn(args[0])))
+
+
+@elementwise(x=lambda g, x: g * sgn(x), jvp=_divisor_jvp, conjugate=False, dtype=None)
 def divisor(x):
     """The modulus of each element, and infinity where it is zero: what is divided by it is zero there."""
     found = np.abs(x)
@@ -220,7 +240,12 @@ def angle_slope(g: Any, x: Any) -> Any:
     return g * (sgn(x) * 1j) / divisor(x)
 
 
-@elementwise(x=lambda g, x: angle_slope(g, x), conjugate=False, dtype="float")
+def _angle_jvp(args: Any, _: Any, tangents: Any, __: Any) -> Any:
+    x, t = args[0], tangents[0]
+    return zero(t) if not _is_complex(x, "angle") else real(t * conj(sgn(x) * 1j)) / divisor(x)
+
+
+@elementwise(x=lambda g, x: angle_slope(g, x), jvp=_angle_jvp, conjugate=False, dtype="float")
 def angle(x):
     """The angle of each element with the positive real axis, in radians: for a real number 0 or pi.
 

@@ -49,7 +49,7 @@ def _x_shape_of(x: Any, *, shape: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-@linear(x=lambda g, x_shape: sum_to(g, shape=x_shape), shape=_expanded_shape, view=True, name="expand")
+@linear(x=lambda g, x_shape: sum_to(g, shape=x_shape), shape=_expanded_shape, view=True, conjugate=False, name="expand")
 def expand_to(x, *, shape):
     """``x`` broadcast to ``shape``: a view whose added dimensions cost no memory."""
     added = len(shape) - x.ndim
@@ -61,7 +61,8 @@ def expand_to(x, *, shape):
     return laid(x, shape, strides)
 
 
-@linear(x=lambda g, x_shape: expand_to(g, shape=x_shape), shape=_x_shape_of, name="sum_to", grad_name="SumBackward0")
+@linear(x=lambda g, x_shape: expand_to(g, shape=x_shape), shape=_x_shape_of, conjugate=False, name="sum_to",
+        grad_name="SumBackward0")  # fmt: skip
 def sum_to(x, *, shape):
     """``x`` summed over the dimensions that broadcasting ``shape`` to its shape would add or stretch."""
     return engine.sum_to(x, tuple(shape))
@@ -109,6 +110,17 @@ def apply_recipe(array: Any, recipe: Any) -> Any:
     return array
 
 
+def _seen_from(dtype: Any, recipe: Any) -> Any:
+    """The dtype of what a recipe makes a view of ``dtype`` from: a part of complex numbers comes from complex ones."""
+    for op, _ in reversed(recipe):
+        name = getattr(op, "name", "")
+        if name in ("real", "imag", "view_as_real"):
+            dtype = np.result_type(dtype, np.complex64)
+        elif name == "view_as_complex":
+            dtype = np.empty(0, dtype).real.dtype
+    return dtype
+
+
 def _fresh(like: Any, order: tuple[int, ...]) -> Any:
     """An uninitialised array of the shape of ``like`` whose memory runs through the dimensions in ``order``."""
     out = np.empty(tuple(like.shape[d] for d in order), like.dtype)
@@ -121,7 +133,7 @@ def memory_order(array: Any) -> tuple[int, ...]:
 
 
 @linear(x=lambda g, x_shape, *, recipe, order: put_view(g, recipe=recipe, order=order, shape=x_shape),
-        shape=lambda x, *, recipe, order: apply_recipe(_ghost(x, order), recipe).shape)  # fmt: skip
+        shape=lambda x, *, recipe, order: apply_recipe(_ghost(x, order), recipe).shape, conjugate=False)  # fmt: skip
 def take_view(x, *, recipe, order):
     """The elements of ``x`` that the view sees."""
     fresh = _fresh(x, order)
@@ -129,16 +141,17 @@ def take_view(x, *, recipe, order):
     return apply_recipe(fresh, recipe)
 
 
-@linear(x=lambda g, *, recipe, order: take_view(g, recipe=recipe, order=order), shape=lambda x, *, shape, **_: tuple(shape))
+@linear(x=lambda g, *, recipe, order: take_view(g, recipe=recipe, order=order),
+        shape=lambda x, *, shape, **_: tuple(shape), conjugate=False)  # fmt: skip
 def put_view(x, *, recipe, order, shape):
     """Zeros of ``shape`` with ``x`` where the view is."""
-    fresh = _fresh(np.broadcast_to(np.zeros((), x.dtype), shape), order)
+    fresh = _fresh(np.broadcast_to(np.zeros((), _seen_from(x.dtype, recipe)), shape), order)
     fresh[...] = 0
     apply_recipe(fresh, recipe)[...] = x
     return fresh
 
 
-@linear(x=lambda g, *, recipe, order: zero_view(g, recipe=recipe, order=order), shape=shapes.same)
+@linear(x=lambda g, *, recipe, order: zero_view(g, recipe=recipe, order=order), shape=shapes.same, conjugate=False)
 def zero_view(x, *, recipe, order):
     """``x`` with zeros where the view is."""
     fresh = _fresh(x, order)
@@ -154,7 +167,7 @@ def _slices_jvp(args: Any, outs: Any, tangents: Any, params: Any) -> Any:
 
 @general(base=lambda g, *, recipe, order: zero_view(g, recipe=recipe, order=order),
          src=lambda g, *, recipe, order: take_view(g, recipe=recipe, order=order),
-         shape=shapes.same, jvp=_slices_jvp, grad_name="CopySlices")  # fmt: skip
+         shape=shapes.same, jvp=_slices_jvp, conjugate=False, grad_name="CopySlices")  # fmt: skip
 def copy_slices(base, src, *, recipe, order):
     """``base`` with ``src`` where the view is: what an in-place write through a view does to its base."""
     fresh = _fresh(base, order)
