@@ -56,12 +56,14 @@ class Op:
     ``viewing``   the result shares the first argument's memory
     ``several``   the forward returns a list of arrays, each a differentiable result; rules get ``g`` as a list
     ``shape``     shape rule: input shapes and parameters -> result shape(s), without running a kernel
+    ``refuse``    (dtype kinds, why): tensors of these kinds are refused
+    ``once``      a consumed node may not be visited again although it saved nothing
     ``conjugate`` for complex numbers the engine conjugates around the rule; False: the rule does it itself
     """
 
     __slots__ = (
         "args", "broadcast", "caller", "conjugate", "custom", "defaults", "diff", "forward", "grad_name", "jvp",
-        "kind", "many", "module", "name", "outs", "params", "plans", "plans_complex", "policy", "promoted", "quiet", "rules",
+        "kind", "many", "module", "name", "once", "outs", "params", "plans", "plans_complex", "policy", "promoted", "quiet", "refuse", "rules",
         "several", "shape", "viewing", "visible",
     )  # fmt: skip
 
@@ -96,6 +98,8 @@ class Op:
         self.quiet = options.pop("quiet", True)
         promoted = options.pop("promote", self.args if self.policy else ())
         self.promoted = tuple(self.args.index(n) for n in promoted)
+        self.refuse = options.pop("refuse", None)
+        self.once = options.pop("once", False)
         self.custom: Any = False
         self.rules = options
         self.plans: list[Plan | None] = [None] * (2 if self.many else 1 << len(self.args))
@@ -479,6 +483,10 @@ def view_of(value: Value, op: Op, params: dict[str, Any], m: Any) -> View:
 # -- the general path
 
 
+_OPERANDS = (Value, np.ndarray, np.generic, bool, int, float, complex, type(None))
+_REFLECTED = {"add": "__radd__", "sub": "__rsub__", "mul": "__rmul__", "div": "__rtruediv__", "matmul": "__rmatmul__", "pow": "__rpow__"}
+
+
 def general_call(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """Run ``op`` with everything that the per-op path leaves out: promotion, several results, policies, tangents."""
     m = mode()
@@ -494,6 +502,10 @@ def general_call(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
             got = next((a for a in args if a is not None), None)
             raise TypeError(f"{op.name}(): argument '{op.args[0]}' must be Tensor, not {type(got).__name__}")
         return _run_kernel(op, args, params)
+    if op.refuse is not None and any(isinstance(a, Value) and a.array.dtype.kind in op.refuse[0] for a in args):
+        raise DtypeError(f"{op.name}: {op.refuse[1]}")
+    if op.name in _REFLECTED and any(hasattr(type(a), _REFLECTED[op.name]) for a in args if not isinstance(a, _OPERANDS)):
+        return NotImplemented  # Python then asks the other operand
     if m.batch is not None:
         answer = m.batch.dispatch(op, args, params)
         if answer is not NotImplemented:

@@ -52,8 +52,8 @@ class Plan:
     ) -> None:  # fmt: skip
         self.op, self.mask, self.slots, self.readers, self.sources = op, mask, slots, readers, sources
         self.pull, self.targets, self.narrow = pull, targets, narrow
-        # A node that keeps at most shapes can be visited again after it was consumed, as in PyTorch.
-        self.holds = any(kind != "meta" for kind, _ in sources)
+        # A node that keeps at most shapes can be visited again after it was consumed, as in PyTorch, but for a few.
+        self.holds = any(kind != "meta" for kind, _ in sources) or getattr(op, "once", False)
 
 
 class Extra:

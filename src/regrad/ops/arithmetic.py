@@ -74,7 +74,9 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return add_scaled(input, other, alpha=_checked(alpha, input, other))
 
 
-@elementwise(kernel=np.subtract, quiet=False, name="sub", a=lambda g: g, b=lambda g: -g)
+@elementwise(kernel=np.subtract, quiet=False, name="sub", a=lambda g: g, b=lambda g: -g,
+             refuse=("b", "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+                          "invert a mask, use the `~` or `logical_not()` operator instead."))  # fmt: skip
 def minus(a, b):
     """Difference of each pair of elements."""
 

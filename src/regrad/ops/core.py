@@ -167,7 +167,7 @@ def _slices_jvp(args: Any, outs: Any, tangents: Any, params: Any) -> Any:
 
 @general(base=lambda g, *, recipe, order: zero_view(g, recipe=recipe, order=order),
          src=lambda g, *, recipe, order: take_view(g, recipe=recipe, order=order),
-         shape=shapes.same, jvp=_slices_jvp, conjugate=False, grad_name="CopySlices")  # fmt: skip
+         shape=shapes.same, jvp=_slices_jvp, conjugate=False, grad_name="CopySlices", once=True)  # fmt: skip
 def copy_slices(base, src, *, recipe, order):
     """``base`` with ``src`` where the view is: what an in-place write through a view does to its base."""
     fresh = _fresh(base, order)

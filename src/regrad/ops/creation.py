@@ -87,8 +87,8 @@ def array_of(data: Any, dtype: Any = None) -> Any:
             if not wide:
                 raise RuntimeError("tensor(): Overflow when unpacking long: a number does not fit into 64 bits")
             raise TypeError(f"tensor(): new(): invalid data type {type(wide[0]).__name__!r}; give numbers")
-        if isinstance(plain, np.ndarray) or (array.size and _has_arrays(plain)):
-            pass  # the arrays' own dtype holds
+        if dtype is not None or isinstance(plain, np.ndarray) or (array.size and _has_arrays(plain)):
+            pass  # the dtype asked for holds, or the arrays' own
         elif array.dtype.kind == "f" or array.size == 0:
             array = array.astype(_default())
         elif array.dtype.kind == "c":

@@ -19,6 +19,7 @@ from regrad.graph import versions
 from regrad.graph.lifetime import reachable
 from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Node, Output, tick
+from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, View, root
 from regrad.ops.core import cast, copy_slices, expand_to, memory_order, sum_to
 
@@ -66,6 +67,35 @@ def _traced(source: Any) -> bool:
     return isinstance(source, Value) and (source.edge if source._view is None else refresh(source)) is not None
 
 
+def check_overlap(x: Any, others: Any, name: str) -> None:
+    """Refuse an operand that shares some of the memory that is written to: neither none of it nor the very same elements.
+
+    As in PyTorch, only windows without gaps are compared.
+    """
+    array = x.array
+    for other in others:
+        if isinstance(other, Value) and other is not x and root(other.array) is root(array) and array.size and other.array.size:
+            a, b = array, other.array
+            start, end = a.__array_interface__["data"][0], b.__array_interface__["data"][0]
+            if not (_gapless(a) and _gapless(b)) or start + a.nbytes <= end or end + b.nbytes <= start:
+                continue
+            if start == end and a.shape == b.shape and a.strides == b.strides:
+                continue
+            raise RuntimeError(f"{name}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+                               f"memory location. Please clone() the tensor before performing the operation.")  # fmt: skip
+
+
+def _gapless(array: Any) -> bool:
+    """Do the elements fill a stretch of memory, in whatever order of dimensions?"""
+    expect = array.itemsize
+    for stride, n in sorted(zip(array.strides, array.shape, strict=True)):
+        if n != 1:
+            if stride != expect:
+                return False
+            expect *= n
+    return True
+
+
 def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The in-place method ``name`` of the function ``fn``, whose first argument is written to."""
     op = getattr(fn, "op", None)
@@ -75,6 +105,8 @@ def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
         if hasattr(self, "adopt"):  # a batched tensor: its value is written to
             return self.adopt(fn(self, *args, **kwargs))
         check_writable(self, name, *args, *kwargs.values())
+        if args:
+            check_overlap(self, args, name)
         if kernel is not None and self.edge is None and len(args) == kernel.nin - 1 and not kwargs and _direct(kernel, self, args):
             versions.wrote(self.array, name)
             return self
@@ -104,11 +136,13 @@ def _direct(kernel: Any, x: Any, args: tuple[Any, ...]) -> bool:
             return False
     if x.array.dtype.kind != "f" or x.meta is not None or x._view is not None:
         return False
+    token = quiet_set(QUIET)
     try:
-        with np.errstate(all="ignore"):
-            kernel(x.array, *arrays, out=x.array)
+        kernel(x.array, *arrays, out=x.array)
     except ValueError:  # does not broadcast: the general path says why
         return False
+    finally:
+        quiet_reset(token)
     return True
 
 
@@ -231,6 +265,7 @@ def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
     check_writable(self, "copy_", src)
     if not isinstance(src, Value):
         raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
+    check_overlap(self, (src,), "copy_")
     start = tick()
     if src.array.dtype is not self.array.dtype:
         src = cast(src, self.array.dtype)
