@@ -95,7 +95,7 @@ class Op:
         self.viewing = options.pop("view", False)
         self.several = options.pop("several", False)
         self.conjugate = options.pop("conjugate", True)
-        self.quiet = options.pop("quiet", True)
+        self.quiet = options.pop("quiet", not self.viewing)
         promoted = options.pop("promote", self.args if self.policy else ())
         self.promoted = tuple(self.args.index(n) for n in promoted)
         self.refuse = options.pop("refuse", None)
@@ -313,7 +313,9 @@ HOT = frozenset((
 
 def _make_caller(op: Op) -> Callable[..., Any]:
     """The op's caller: what users call, and what rules call."""
-    if op.many or op.several or op.diff is not None or (op.kind != "elementwise" and op.name not in HOT):
+    if op.many or op.several or op.diff is not None:
+        return _make_plain_caller(op)
+    if op.kind != "elementwise" and not op.viewing and op.name not in HOT:
         return _make_plain_caller(op)
     return _write_caller(op) if op.name in HOT else _make_late_caller(op)
 
