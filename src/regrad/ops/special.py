@@ -31,7 +31,7 @@ NEAR_ZERO = 2.0**-52  # where I1(x) / x is taken for its limit
 
 
 # The kernels silence NumPy's warnings themselves.
-on_floats = functools.partial(elementwise, dtype="float", quiet=False)
+on_floats: Any = functools.partial(elementwise, dtype="float", quiet=False)
 
 
 def real(name: str) -> Any:
