@@ -1,0 +1,82 @@
+"""A check that cannot fail is a defect: with a fault planted in its rules, every op must break the laws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from regrad.declare import OPS, Op
+from regrad.graph.node import Plan
+from tests.laws import test_every_op as laws
+from tests.laws.sample import Sample
+
+
+def planted(op: Op, monkeypatch: pytest.MonkeyPatch, fault: Any) -> None:
+    """Make the op's plans anew, with ``fault`` applied to every piece that they give."""
+    make = Op._make_plan
+
+    def faulty(self: Op, mask: int, conjugating: bool) -> Plan:
+        plan = make(self, mask, conjugating)
+        if self is not op:
+            return plan
+
+        def spoiled(pull: Any) -> Any:
+            return lambda g, s, p: [fault(piece) for piece in pull(g, s, p)]
+
+        narrow = plan.narrow
+        return Plan(self, mask, plan.slots, plan.readers, plan.sources, spoiled(plan.pull), plan.targets,
+                    lambda some: (spoiled(narrow(some)[0]), narrow(some)[1]))  # fmt: skip
+
+    monkeypatch.setattr(Op, "_make_plan", faulty)
+    for plans in (op.plans, op.plans_complex):
+        plans[:] = [None] * len(plans)
+
+
+def has_slope(op: Op, sample: Sample) -> bool:
+    """Is some gradient of the op here not zero?"""
+    return any(np.any(g != 0) for g in laws.gradients(op, sample)[2])
+
+
+@pytest.mark.parametrize("op", [pytest.param(op, id=name) for name, op in sorted(OPS.items()) if op.rules])
+def test_a_wrong_sign_in_a_rule_is_found(op: Op, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = [s for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth and has_slope(op, s)]
+    if not samples:  # a gradient that is zero everywhere has no sign: nothing is claimed of it
+        assert not any(has_slope(op, s) for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth)
+        return
+    planted(op, monkeypatch, lambda piece: None if piece is None else -piece)
+    try:
+        with pytest.raises(AssertionError):
+            for sample in samples:
+                laws.test_gradient_agrees_with_differences(op, sample)
+    finally:
+        for plans in (op.plans, op.plans_complex):
+            plans[:] = [None] * len(plans)
+
+
+@pytest.mark.parametrize("name", ["mul", "exp", "matmul", "sum", "softmax", "cat"])
+def test_a_dropped_gradient_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    op = OPS[name]
+    planted(op, monkeypatch, lambda piece: None)
+    try:
+        with pytest.raises(AssertionError):
+            for sample in laws.SAMPLES[name]:
+                if isinstance(sample, Sample) and sample.smooth:
+                    laws.test_gradient_agrees_with_differences(op, sample)
+    finally:
+        for plans in (op.plans, op.plans_complex):
+            plans[:] = [None] * len(plans)
+
+
+@pytest.mark.parametrize("name", ["mul", "exp", "tanh", "matmul"])
+def test_a_doubled_gradient_is_found_by_the_tangent(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    op = OPS[name]
+    planted(op, monkeypatch, lambda piece: None if piece is None else piece * 2)
+    try:
+        with pytest.raises(AssertionError):
+            for sample in laws.SAMPLES[name]:
+                if isinstance(sample, Sample) and sample.smooth:
+                    laws.test_tangent_agrees_with_differences_and_with_the_gradient(op, sample)
+    finally:
+        for plans in (op.plans, op.plans_complex):
+            plans[:] = [None] * len(plans)
