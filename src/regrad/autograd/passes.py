@@ -35,8 +35,11 @@ def edge_of(thing: Any, what: str) -> Any:
         node, number = thing.node, thing.output_nr
         if isinstance(node, Leaf):
             return node
-        diff = node.plan.op.diff
-        count = getattr(node.params, "count", None) or (len(diff) if diff else 1)
+        op = node.plan.op
+        if op.several:  # as many results as the shape of its input says
+            count = len(op.shape(node.saved[node.plan.slots.index("x_shape")], **node.params))
+        else:
+            count = getattr(node.params, "count", None) or (len(op.diff) if op.diff else 1)
         return Output(node, number, count) if count > 1 else node
     if not isinstance(thing, Value):
         raise TypeError(f"{what} must be tensors or GradientEdges, not {type(thing).__name__}")

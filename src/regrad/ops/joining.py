@@ -62,7 +62,7 @@ def joined(*xs, dim):
     except ValueError:
         full = [x for x in xs if _counts(x.shape)]
         if len(full) < len(xs) and full:
-            return joined.op.forward(*full, dim=dim)
+            return joined(*full, dim=dim)
         raise _misfit(xs, dim) from None
 
 
@@ -92,10 +92,10 @@ def _list_of(name: str, tensors: Any, error: type[Exception] = RuntimeError) -> 
     if isinstance(tensors, (Value, np.ndarray)):
         raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor; "
                         "put it in a list")  # fmt: skip
-    tensors = tuple(tensors)
-    if not tensors:
+    found = tuple(tensors)
+    if not found:
         raise error(f"{name}(): expected a non-empty list of Tensors")
-    return tensors
+    return found
 
 
 def cat(tensors: Any, dim: int = 0) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from regrad.declare import linear
+from regrad.declare import OPS, linear
 from regrad.errors import DimError, ShapeError
 from regrad.graph.modes import Switch
 from regrad.graph.node import Leaf
@@ -25,10 +25,8 @@ from regrad.ops.shaping import (
     bare,
     cloned,
     diagonal,
-    diagonal_of,
     expand,
     narrow,
-    one_of,
     part,
     permute,
     select,
@@ -150,7 +148,7 @@ def strided(x, *, size, stride, offset, inner):
     copy): the result is then what the view would read, and read-only, since a write to it would reach nobody.
     """
     if any(n > 1 and s != w * x.itemsize for n, s, w in zip(x.shape, x.strides, inner[1])):
-        found = through_memory.op.forward(x, here=inner, there=(size, stride, offset), share=0)
+        found = through_memory(x, here=inner, there=(size, stride, offset), share=0)
         found.flags.writeable = False
         return found
     flat, start = storage(x)
@@ -223,7 +221,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
             [8, 9]])
     """
     key = select_key("select_scatter", bare(input, "select_scatter").shape, dim, index)
-    return _replaced("select_scatter", input, src, one_of.op, key)
+    return _replaced("select_scatter", input, src, OPS["select"], key)
 
 
 def slice_scatter(
@@ -235,7 +233,7 @@ def slice_scatter(
     tensor([1, 2, 8, 9])
     """
     key = _slice_key(bare(input, "slice_scatter").shape, dim, start, end, step)
-    return _replaced("slice_scatter", input, src, some_of.op, key)
+    return _replaced("slice_scatter", input, src, OPS["slice"], key)
 
 
 def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
@@ -247,7 +245,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     """
     dim1, dim2 = two_dims("diagonal_scatter", bare(input, "diagonal_scatter").ndim, dim1, dim2)
     key = {"offset": offset, "dim1": dim1, "dim2": dim2}
-    return _replaced("diagonal_scatter", input, src, diagonal_of.op, key)
+    return _replaced("diagonal_scatter", input, src, OPS["diagonal"], key)
 
 
 def as_strided_scatter(
@@ -259,7 +257,7 @@ def as_strided_scatter(
     tensor([8, 2, 9, 4])
     """
     key = _strided_key("as_strided_scatter", bare(input, "as_strided_scatter"), size, stride, storage_offset)
-    return _replaced("as_strided_scatter", input, src, strided.op, key)
+    return _replaced("as_strided_scatter", input, src, OPS["as_strided"], key)
 
 
 # -- copies of views, and views in place

@@ -639,7 +639,7 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
 
 
 def _diagonal_size(x: Any, offset: int, dim1: int, dim2: int) -> int:
-    return max(min(x[dim1] + min(offset, 0), x[dim2] - max(offset, 0)), 0)
+    return int(max(min(x[dim1] + min(offset, 0), x[dim2] - max(offset, 0)), 0))
 
 
 def _diagonal_shape(x: Any, *, offset: int, dim1: int, dim2: int) -> tuple[int, ...]:
@@ -662,7 +662,7 @@ def diagonal_of(x, *, offset, dim1, dim2):
 def on_diagonal(x, *, shape, offset, dim1, dim2):
     """Zeros of ``shape`` with ``x`` on the diagonal of two dimensions."""
     out = np.zeros(shape, x.dtype)
-    diagonal_of.op.forward(out, offset=offset, dim1=dim1, dim2=dim2)[...] = x
+    diagonal_of(out, offset=offset, dim1=dim1, dim2=dim2)[...] = x
     return out
 
 

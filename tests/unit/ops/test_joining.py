@@ -96,3 +96,11 @@ def test_cartesian_prod_and_combinations_have_gradients():
     x = leaf(3)
     (rg.cartesian_prod(x, x).sum() + rg.combinations(x, with_replacement=True).sum()).backward()
     assert [10, 10, 10] == x.grad.tolist()
+
+
+def test_the_edge_of_one_piece_stands_for_it_in_a_pass():
+    x = leaf(3)
+    pieces = (x * 1).unbind()
+    edge = rg.autograd.graph.get_gradient_edge(pieces[1])
+    (g,) = rg.autograd.grad(edge, x, rg.tensor(2.0, dtype=rg.float64))
+    assert [0, 2, 0] == g.tolist()
