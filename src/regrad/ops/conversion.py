@@ -11,7 +11,7 @@ from regrad.ops.core import cast
 from regrad.ops.creation import check_device
 
 __all__ = ["channels_last", "channels_last_3d", "contiguous_format", "is_complex", "is_floating_point", "is_nonzero", "is_signed", "is_tensor", "memory_format", "numel", "preserve_format",
-           "result_type", "strided"]  # fmt: skip
+           "result_type", "sparse_coo", "strided"]  # fmt: skip
 
 
 class MemoryFormat:
@@ -31,6 +31,7 @@ preserve_format = MemoryFormat("preserve_format")
 channels_last = MemoryFormat("channels_last")
 channels_last_3d = MemoryFormat("channels_last_3d")
 strided = MemoryFormat("strided")
+sparse_coo = MemoryFormat("sparse_coo")
 memory_format = MemoryFormat
 
 

@@ -15,7 +15,7 @@ from regrad.graph.node import leaf_for
 from regrad.graph.value import Value, wrap
 from regrad.ops.core import cast
 
-__all__ = ["arange", "as_tensor", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "from_numpy",
+__all__ = ["arange", "as_tensor", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "from_dlpack", "from_numpy",
            "frombuffer", "full", "full_like", "linspace", "logspace", "ones", "ones_like", "range", "scalar_tensor", "tensor",
            "zeros", "zeros_like"]  # fmt: skip
 
@@ -160,6 +160,15 @@ def from_numpy(array: Any) -> Any:
         raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
     dtypes.of(array.dtype)
     return wrap(array if type(array) is np.ndarray else array.view(np.ndarray))
+
+
+def from_dlpack(ext_tensor: Any) -> Any:
+    """A tensor over the memory of any array that speaks DLPack.
+
+    >>> rg.from_dlpack(np.arange(3.))
+    tensor([0., 1., 2.], dtype=regrad.float64)
+    """
+    return from_numpy(np.from_dlpack(ext_tensor))
 
 
 def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Any:
