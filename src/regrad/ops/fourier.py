@@ -206,7 +206,7 @@ def _signal(name: str, input: Any, s: Any, dim: Any, norm: Any, *, forward: bool
 
 
 def fft(input: Any, n: int | None = None, dim: int = -1, norm: str | None = None) -> Any:
-    """Discrete Fourier transform ``X[k] = Σⱼ x[j] exp(-2πi jk / n)`` along ``dim``, of complex or real numbers.
+    """Discrete Fourier transform ``X[k] = Σⱼ x[j] exp(-2πi jk / n)`` along ``dim``, of any numbers.
 
     With ``n`` the input is first cut off or filled up with zeros. ``norm`` says what to divide by: n for
     "forward", √n for "ortho", and nothing for "backward", as then the inverse divides by n.
