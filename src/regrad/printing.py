@@ -78,7 +78,8 @@ def set_printoptions(
 def get_printoptions() -> dict[str, Any]:
     """The options in force, as keyword arguments for ``set_printoptions``.
 
-    >>> rg.get_printoptions()["linewidth"]
+    >>> from regrad import printing
+    >>> printing.get_printoptions()["linewidth"]
     80
     """
     return asdict(_options)
@@ -87,7 +88,8 @@ def get_printoptions() -> dict[str, Any]:
 class printoptions:
     """Print with other options inside a ``with`` block; takes what ``set_printoptions`` takes.
 
-    >>> with rg.printoptions(precision=2):
+    >>> from regrad import printing
+    >>> with printing.printoptions(precision=2):
     ...     print(rg.tensor([1.12345]))
     tensor([1.12])
     """

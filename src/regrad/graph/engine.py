@@ -88,7 +88,7 @@ def run(
 ) -> list[Any]:
     """Run one pass from the edges ``roots`` with their cotangents (arrays, or tensors when ``record``).
 
-    ``wanted_edges`` are the inputs asked for; None: every leaf that is reached. With ``accumulate`` the gradients go
+    ``wanted_edges`` are the inputs asked for; None: every leaf that is reached. With ``accumulate`` the gradients
     of leaves go to ``.grad``, and only those of inner wanted edges are returned; otherwise all wanted ones are, one
     entry for each edge, None where none arrived.
     """

@@ -2,7 +2,7 @@
 
 `check_alive` and `check_intact` run before a pass and change nothing. When they find something, `freed_error` and
 `modified_error` work out what happened: who freed or wrote, where, which of the usual causes it is, and what to do.
-`memory_stats` and `saved_records` look at live nodes only when asked; nothing is counted while ops run.
+`live_nodes` and `saved_bytes` look only when asked; nothing is counted while ops run.
 """
 
 from __future__ import annotations
