@@ -307,7 +307,7 @@ _callers: dict[str, Callable[..., Any]] = {}
 # The ops of which training loops run most: their callers are written at import, for their very signature.
 HOT = frozenset((
     "add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "sin", "cos", "matmul", "sum", "mean", "linear_no_bias",
-    "transpose", "view", "unsafe_view", "item_view", "expand", "sum_to",
+    "transpose", "view", "unsafe_view", "item_view", "expand", "sum_to", "spread", "square", "pow_scalar", "index_view",
 ))  # fmt: skip
 
 
@@ -417,10 +417,17 @@ def _shapes_text(op: Op, count: int) -> str:
 def _make_plain_caller(op: Op) -> Callable[..., Any]:
     """The caller of an op that is seldom hot, takes many inputs or has several results: straight to the general path."""
     names, defaults, count = op.params, op.defaults, len(op.params)
+    forward = op.forward
 
     def call(*args: Any, **params: Any) -> Any:
         if len(params) != count:
             params = {**defaults, **params}
+        if args and type(args[0]) is np.ndarray and len(params) == count:  # a rule's call, inside a pass over arrays
+            for a in args:
+                if isinstance(a, Value):
+                    break
+            else:
+                return forward(*args, **params)
         if len(params) != count or any(n not in params for n in names):
             raise TypeError(f"{op.name}() takes the parameters {', '.join(names) or 'none'}; got {', '.join(params) or 'none'}")
         return general_call(op, args, params)

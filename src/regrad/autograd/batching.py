@@ -9,6 +9,7 @@ nest either way round. Start reading at `Level.dispatch`.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -188,15 +189,18 @@ Rule = Callable[[int, tuple[Any, ...], tuple[bool, ...], dict[str, Any]], Any]
 RULES: dict[str, Rule] = {}
 
 
-def batch_rule(*names: str) -> Callable[[Rule], Rule]:
+def batch_rule(*names: str) -> Callable[[Any], Any]:
     """Register a batching rule: ``rule(size, values, flags, params)`` gives the result with the batch in front.
 
     ``flags`` says which values have the batch in front; a rule may return NotImplemented to leave the case to the loop.
+    A rule of several ops may take ``name`` too, by keyword.
     """
 
-    def register(rule: Rule) -> Rule:
+    def register(rule: Any) -> Any:
+        code = rule.__code__
+        knows = "name" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         for name in names:
-            RULES[name] = rule
+            RULES[name] = functools.partial(rule, name=name) if knows else rule
         return rule
 
     return register

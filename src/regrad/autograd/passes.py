@@ -29,6 +29,12 @@ class GradientEdge(NamedTuple):
     output_nr: int
 
 
+# The cotangent of most passes. Nothing writes to it: the engine adds only into sums that it made itself.
+_ONE = {np.dtype(name): np.ones((), name) for name in ("f4", "f8")}
+for _array in _ONE.values():
+    _array.flags.writeable = False
+
+
 def edge_of(thing: Any, what: str) -> Any:
     """The engine's edge of a tensor or `GradientEdge`."""
     if isinstance(thing, GradientEdge):
@@ -76,7 +82,9 @@ def _roots(tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: 
                                    f"reduce it (such as .sum()) or give `gradient`")  # fmt: skip
             if like.dtype.kind == "c":
                 raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {like.dtype}; give `gradient`")
-            ones = np.ones_like(like)
+            ones = _ONE.get(like.dtype) if like.ndim == 0 and not create_graph else None
+            if ones is None:
+                ones = np.ones(like.shape, like.dtype)
             g = wrap(ones) if create_graph else ones
         else:
             if not isinstance(g, Value):

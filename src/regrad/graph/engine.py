@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from regrad.graph import lifetime, slots, versions
-from regrad.graph.modes import MODE, Mode, mode
+from regrad.graph.modes import MODE, RECORD, SILENT, Mode, mode
 from regrad.graph.node import Leaf, Node, Output, Pass, Plan
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, wrap
@@ -137,7 +137,7 @@ def run(
 
     # -- run
     state = mode()
-    token = MODE.set(state.but(record=record) if state.record is not record else state)
+    token = MODE.set(state if state.record is record else SILENT if state is RECORD else state.but(record=record))
     quiet = quiet_set(QUIET)
     # Tangents and batches live on tensors: inside a dual level or a vmap the rules run on these.
     tensors = record or state.dual > 0 or state.batch is not None
@@ -488,7 +488,7 @@ def accumulate_into(tensor: Any, g: Any, record: bool, pass_: Pass) -> None:
         return
     like = tensor.array
     if was is None:
-        tensor._grad = wrap(own(g, like.shape, like.dtype, 4))
+        tensor._grad = wrap(own(g, like.shape, like.dtype, "leaf"))
     elif was.edge is not None:
         tensor._grad = wrap(was.array + g)
     else:
@@ -496,14 +496,26 @@ def accumulate_into(tensor: Any, g: Any, record: bool, pass_: Pass) -> None:
         versions.wrote(was.array, pass_.kind, where=(pass_.code, pass_.lasti))
 
 
-def own(g: Any, shape: tuple[int, ...], dtype: Any, refs: int) -> Any:
+# How many references `own` sees to an array that only its caller's caller holds; measured below, by the very path.
+_alone: dict[str, int] = {"leaf": 0, "result": 0, "base": 0}
+_measuring = False
+
+
+def own(g: Any, shape: tuple[int, ...], dtype: Any, path: str) -> Any:
     """``g`` as an array that nobody else holds: itself when this is the only reference, else a copy."""
     if type(g) is np.ndarray and g.dtype is dtype and g.shape == shape:
-        if g.base is None and getrefcount(g) <= refs:
-            return g
-        if g.base is not None and getrefcount(g) <= refs and type(g.base) is np.ndarray:
-            if g.flags.c_contiguous and g.base.base is None and getrefcount(g.base) <= 2 and g.base.nbytes == g.nbytes:
+        if _measuring:
+            _alone[path] = getrefcount(g)
+        base = g.base
+        if base is None:
+            if getrefcount(g) <= _alone[path]:
                 return g
+        elif getrefcount(g) <= _alone[path] and type(base) is np.ndarray and g.flags.c_contiguous and g.flags.writeable:
+            if _measuring:
+                _alone["base"] = getrefcount(base)
+            if base.base is None and base.nbytes == g.nbytes and getrefcount(base) <= _alone["base"]:
+                return g
+        return np.array(g, order="C")
     return np.array(np.broadcast_to(g, shape), dtype=dtype, order="C")
 
 
@@ -513,11 +525,29 @@ def _own_all(results: list[Any]) -> list[Any]:
     for k in range(len(results)):
         g = results[k]
         results[k] = None
-        out.append(g if g is None or isinstance(g, Value) else wrap(own(g, g.shape, g.dtype, 3)))
+        out.append(g if g is None or isinstance(g, Value) else wrap(own(g, g.shape, g.dtype, "result")))
     return out
+
+
+def _measure_references() -> None:
+    """Fill `_alone` by sending arrays that nobody else holds down the paths; counts differ between Pythons."""
+    global _measuring
+    _measuring = True
+    owner = wrap(np.empty(4))
+    leaf = Leaf(owner)
+    for make in (lambda: np.empty(4), lambda: np.empty((2, 2)).reshape(4)):
+        walk = _Walk({}, [], None, False, False, True, Pass("", (), _measure_references.__code__, 0, ""), sum_to)
+        walk.leaves[leaf] = make()
+        owner._grad = None
+        walk.finish()
+    _own_all([np.empty(4)])
+    _measuring = False
 
 
 def new_pass(kind: str, roots: list[Any], code: CodeType, lasti: int) -> Pass:
     """The record of a pass that starts now, at the user's site."""
-    seqs = tuple(e.node.seq if type(e) is Output else getattr(e, "seq", 0) for e in roots)
+    seqs = tuple([e.node.seq if type(e) is Output else getattr(e, "seq", 0) for e in roots])
     return Pass(kind, seqs, code, lasti, threading.current_thread().name)
+
+
+_measure_references()
