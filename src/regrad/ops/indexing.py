@@ -148,7 +148,9 @@ def counted(mask: Any) -> int:
 
 def wrapped(k: Any, n: int, dim: int) -> Any:
     """Positions below ``n`` counted from the front: an array; a tensor where samples of a `vmap` differ."""
-    return k + (k < 0) * n if hasattr(k, "adopt") else kernels.wrapped(raw(k), n, dim)
+    if hasattr(k, "adopt"):
+        return k + (k < 0) * n
+    return kernels.wrapped(raw(k), n, dim).astype(np.int64, copy=False)
 
 
 def together(name: str, *places: int) -> Any:

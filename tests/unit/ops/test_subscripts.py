@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import regrad as rg
+from regrad.graph.value import wrap
 
 X = np.arange(24.0).reshape(2, 3, 4)
 
@@ -50,6 +51,12 @@ def test_a_zero_dimensional_tensor_is_an_integer_and_gives_a_view() -> None:
     x = tensor()
     x[rg.tensor(1)].fill_(0)
     assert not x[1].any()
+
+
+def test_narrow_positions_do_not_overflow_when_they_are_combined() -> None:
+    x = wrap(np.broadcast_to(np.arange(50_000), (50_000, 50_000)))  # its rows share their memory
+    k = rg.tensor([49_999, -1], dtype=rg.int32)
+    assert x[k, k].tolist() == [49_999, 49_999]
 
 
 def test_a_byte_mask_warns_and_is_a_mask() -> None:

@@ -88,7 +88,7 @@ def take(x: Any, k: Any, dim: int, span: int) -> Any:
 def accumulate(out: Any, k: Any, g: Any, dim: int) -> None:
     """Add slab ``j`` of ``g`` to slab ``k[j]`` of ``out``, which is contiguous, along ``dim``."""
     n, width = out.shape[dim], math.prod(out.shape[dim + 1 :])
-    k = wrapped(k, n, dim)
+    k = wrapped(k, n, dim).astype(np.intp, copy=False)
     if width >= 8 and k.size > 1 and _add_in_rounds(out, k, g, dim):
         return
     flat = (k * width)[:, None] + np.arange(width) if width != 1 else k
