@@ -43,8 +43,8 @@ SAMPLES: dict[str, list[Any]] = {
         Sample(complexes(2, 3), complexes(4, 3, 2), expect=np.matmul),
         Sample(integers(2, 3), integers(3, 2), expect=np.matmul),
         Refused(uniform(2, 3), uniform(2, 3),
-                error="matmul: mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3); got [2, 3] and [2, 3]; "
-                      "did you mean b.mT?"),
+                error="matmul: mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3); got [2, 3] and "
+                      "[2, 3]; did you mean b.mT?"),
         Refused(uniform(3, 2), uniform(3, 4), error="did you mean a.mT?"),
         Refused(uniform(2, 3), uniform(4), error="size mismatch, got input (2), mat (2x3), vec (4)"),
         Refused(uniform(), uniform(4), error="need to be at least 1D, but they are 0D and 1D"),
