@@ -55,8 +55,10 @@ PIVOTS = np.array([2, 3, 3], np.int32)
 SWAPPED = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
 SAMPLES: dict[str, list[Any]] = {
-    "identity_like": [Sample(uniform(2, 3),
-                             expect=lambda x: np.eye(2, 3)), Sample(uniform(4, 3, 3), expect=lambda x: np.eye(3))],
+    "identity_like": [
+        Sample(uniform(2, 3), expect=lambda x: np.eye(2, 3)),
+        Sample(uniform(4, 3, 3), expect=lambda x: np.eye(3)),
+    ],
     "linalg_solve_ex": [
         Sample(regular(3, 3), uniform(3, 2), expect=solved),
         Sample(regular(2, 3, 3), uniform(3, 1), expect=solved),
@@ -139,8 +141,8 @@ SAMPLES: dict[str, list[Any]] = {
     "linalg_ldl_solve": [
         Sample(np.array([[4.0, 0.0], [0.5, 1.0]]), np.array([1, 2], np.int32), uniform(2, 3), hermitian=False,
                expect=lambda a, p, b: solved(np.array([[4.0, 2.0], [2.0, 2.0]]), b)),
-        Sample(np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([-2, -2], np.int32), uniform(4, 2, 1), hermitian=False,
-               expect=lambda a, p, b: b[:, ::-1]),
+        Sample(np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([-2, -2], np.int32), uniform(4, 2, 1),
+               hermitian=False, expect=lambda a, p, b: b[:, ::-1]),
         Sample(uniform(0, 0), np.zeros(0, np.int32), uniform(0, 2), hermitian=False),
     ],
     "linalg_qr": [
