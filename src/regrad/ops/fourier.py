@@ -49,9 +49,10 @@ def fft_c2c(x, *, dim, power, forward):
     """``Σⱼ xⱼ exp(∓2πi jk / n)`` over ``n ** power``, with a minus if ``forward``."""
     if not dim:
         return x.copy()
-    if forward:
-        return np.fft.fftn(x, None, dim, FORWARD[power])
-    return np.fft.ifftn(x, None, dim, INVERSE[power])
+    norm = FORWARD[power] if forward else INVERSE[power]
+    if len(dim) == 1:  # NumPy takes half the time to begin
+        return (np.fft.fft if forward else np.fft.ifft)(x, None, dim[0], norm)
+    return (np.fft.fftn if forward else np.fft.ifftn)(x, None, dim, norm)
 
 
 @linear(x=lambda g, x_shape, *, dim, power: _unmirrored(g, x_shape[dim[-1]], dim, power),
@@ -59,6 +60,8 @@ def fft_c2c(x, *, dim, power, forward):
         conjugate=False, grad_name="FftR2CBackward0")  # fmt: skip
 def fft_r2c(x, *, dim, power):
     """Forward transform of real numbers: along the last of the dimensions, frequencies 0 to n / 2."""
+    if len(dim) == 1:
+        return np.fft.rfft(x, None, dim[0], FORWARD[power])
     return np.fft.rfftn(x, None, dim, FORWARD[power])
 
 
@@ -67,6 +70,8 @@ def fft_r2c(x, *, dim, power):
         conjugate=False, grad_name="FftC2RBackward0")  # fmt: skip
 def fft_c2r(x, *, dim, power, size):
     """Inverse transform of half a spectrum to real numbers, ``size`` along the last of the dimensions."""
+    if len(dim) == 1:
+        return np.fft.irfft(x, size, dim[0], INVERSE[power])
     return np.fft.irfftn(x, [*[x.shape[d] for d in dim[:-1]], size], dim, INVERSE[power])
 
 
