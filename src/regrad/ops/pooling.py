@@ -205,7 +205,8 @@ def _adaptive_size(name: str, dims: int, input: Any, output_size: Any) -> tuple[
     if len(items) != dims:
         raise ShapeError(f"{name}: output_size must be {dims} numbers (internal error: output_size.size() "
                          f"must be {dims}), but got {items}")
-    size = tuple([n if m is None else as_index(m) for m, n in zip(items, input.shape[len(input.shape) - dims:])])
+    places = input.shape[len(input.shape) - dims:]
+    size = tuple([n if m is None else as_index(m) for m, n in zip(items, places)])
     if any(n < 0 for n in size):
         raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 (Trying to "
                          f"create tensor with negative dimension), but got {list(size)}")
@@ -215,7 +216,7 @@ def _adaptive_size(name: str, dims: int, input: Any, output_size: Any) -> tuple[
 def _adaptive(
     name: str, dims: int, input: Any, output_size: Any, first: int,
 ) -> tuple[Any, bool, tuple[int, ...]]:
-    """The input as a batch, whether it was none, and the size; dimension ``first`` and later are not empty."""
+    """The input as a batch, whether it was none, and the size; no dimension from ``first`` on is empty."""
     _refused(name, dtype_of(input, name), "iub")
     shape = list(input.shape)
     if dims > 1 and isinstance(output_size, (tuple, list)) and len(shape) <= len(output_size):
