@@ -137,12 +137,10 @@ def whole(name: str, what: str, value: Any, dims: int) -> tuple[int, ...]:
 def at_least(name: str, low: int, **given: tuple[int, ...]) -> None:
     """Refuse numbers below ``low`` (0 or 1), in PyTorch's words."""
     for what, values in given.items():
-        if any(v < low for v in values):
-            problem = f"non-positive {what} is" if low else f"negative {what} is"
-            rule = "be greater than zero" if low else "be non-negative"
-            raise ShapeError(f"{name}: {problem} not supported: {what} should {rule} (pad must be "
-                             f"non-negative), but got {list(values)}" if what == "padding" else
-                             f"{name}: {problem} not supported: {what} should {rule}, but got {list(values)}")
+        if min(values) < low:
+            rule, problem = ("greater than zero", "non-positive") if low else ("non-negative", "negative")
+            raise ShapeError(f"{name}: {what} must be {rule}, but got {min(values)}: {problem} {what} is not "
+                             f"supported ({'pad' if what == 'padding' else what} must be {rule})")
 
 
 def with_batch(x: Any, dims: int) -> tuple[Any, bool]:

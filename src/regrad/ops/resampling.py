@@ -1,5 +1,4 @@
-"""Resampling: images resized, and read at the points of a grid. Start reading at `resized`, then
-`grid_sample`.
+"""Resampling: images resized, and read at the points of a grid. Start at `resized`, then `grid_sample`.
 
 Resizing is linear, and its transpose is `resized_back`. ``how`` names the method, whether corners are
 aligned, the factors (None: as the sizes say) and whether shrinking averages. Reading at points is a sum over
@@ -38,7 +37,8 @@ def _asked(x: Any, *, size: Any, how: Any) -> tuple[int, ...]:  # noqa: ARG001 -
     return (*x[:2], *size)
 
 
-@linear(x=lambda g, x_shape, *, how: resized_back(g, size=x_shape[2:], how=how), shape=_asked, name="resample")
+@linear(x=lambda g, x_shape, *, how: resized_back(g, size=x_shape[2:], how=how), shape=_asked,
+        name="resample")
 def resized(x, *, size, how):
     """``x`` (N, C, *places) with planes of another size."""
     maps = kernels.resize_maps(x.shape[2:], size, dtype=x.dtype, **how)
@@ -46,7 +46,8 @@ def resized(x, *, size, how):
     return (kernels.resample_bytes if x.dtype == np.uint8 and smooth else kernels.resample)(x, maps)
 
 
-@linear(y=lambda g, y_shape, *, how: resized(g, size=y_shape[2:], how=how), shape=_asked, name="resample_adjoint")
+@linear(y=lambda g, y_shape, *, how: resized(g, size=y_shape[2:], how=how), shape=_asked,
+        name="resample_adjoint")
 def resized_back(y, *, size, how):
     """The transpose of `resized`, which came from planes of the ``size``."""
     return kernels.resample_adjoint(y, kernels.resize_maps(size, y.shape[2:], dtype=y.dtype, **how))
@@ -93,8 +94,8 @@ def _fits(mode: str, ndim: int, antialias: bool) -> None:
 
 
 def interpolate(
-    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None, antialias: bool = False,
+    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    align_corners: bool | None = None, recompute_scale_factor: bool | None = None, antialias: bool = False,
 ) -> Any:
     """The input (N, C, *places) resized to ``size``, or by ``scale_factor``.
 
@@ -126,12 +127,14 @@ def interpolate(
                          f"{list(shape)} and output {list(size)} (Non-empty data tensor expected)")
     if dtype.kind not in "fV" and not (dtype == np.uint8 and (mode in NEAREST or len(size) == 2)):
         raise NotImplementedError(f"interpolate: {mode} is not implemented for {dtype}; convert with .to()")
-    how = {"mode": mode, "align_corners": bool(align_corners), "scales": factors, "antialias": bool(antialias)}
+    how = {"mode": mode, "align_corners": bool(align_corners), "scales": factors,
+           "antialias": bool(antialias)}
     return resized(input, size=size, how=how)
 
 
 def upsample(
-    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+    input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest",
+    align_corners: bool | None = None,
 ) -> Any:
     """The former name of `interpolate`.
 
@@ -179,7 +182,8 @@ def _points_to(x: Any) -> Any:
 
 
 @general(grid=lambda g, slopes: _points_from(g * slopes), outs=("fractions", "indices", "slopes"), diff=(0,),
-         jvp=lambda args, outs, tangents, params: (_points_to(tangents[0]) * outs[2], None, None), shape=_taps_shape)
+         jvp=lambda args, outs, tangents, params: (_points_to(tangents[0]) * outs[2], None, None),
+         shape=_taps_shape)
 def grid_taps(grid, *, size, how):
     """Which elements the points of a grid lie between, and how far between them, for planes of the ``size``.
 
@@ -189,7 +193,9 @@ def grid_taps(grid, *, size, how):
     """
     taps = kernels.grid_taps(grid, size, **how)
     fractions, slopes = np.stack(taps.fractions), np.stack(taps.slopes)
-    return [np.ones_like(fractions) if how["mode"] == "nearest" else fractions, np.stack(taps.indices), slopes]
+    if how["mode"] == "nearest":
+        fractions = np.ones_like(fractions)
+    return [fractions, np.stack(taps.indices), slopes]
 
 
 def _check_grid(input: Any, grid: Any, mode: str, padding_mode: str) -> None:
@@ -222,7 +228,8 @@ def _check_grid(input: Any, grid: Any, mode: str, padding_mode: str) -> None:
 
 
 def grid_sample(
-    input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
+    input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros",
+    align_corners: bool | None = None,
 ) -> Any:
     """The image read at the points of a grid: differentiable in both, to any order.
 
