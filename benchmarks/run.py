@@ -54,7 +54,13 @@ class Child:
 
     def __init__(self, name: str) -> None:
         env = {**os.environ, "OMP_NUM_THREADS": THREADS, "OPENBLAS_NUM_THREADS": THREADS}
-        self.process = subprocess.Popen([sys.executable, __file__, "--serve", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=env,
+        )
 
     def ask(self, key: str) -> float:
         """Seconds for one unit of the workload."""
@@ -79,12 +85,16 @@ def imports(rounds: int) -> dict[str, float]:
         empty = import_seconds("pass")
         for name, times in found.items():
             times.append(import_seconds(f"import {name}") - empty)
-    subprocess.run([sys.executable, "-c", "import regrad, sys; assert 'numba' not in sys.modules"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", "import regrad, sys; assert 'numba' not in sys.modules"], check=True
+    )
     return {name: statistics.median(times) for name, times in found.items()}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument("--only")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
@@ -105,10 +115,16 @@ def main() -> None:
             took = {child: child.ask(key) for child in order}
             pairs.append((took[ours], took[theirs]))
         _, unit, bar = WORKLOADS[key]
-        rows.append({
-            "workload": key, "unit": unit, "regrad_us": statistics.median(a for a, _ in pairs) * 1e6,
-            "torch_us": statistics.median(b for _, b in pairs) * 1e6, "ratio": statistics.median(a / b for a, b in pairs), "bar": bar,
-        })  # fmt: skip
+        rows.append(
+            {
+                "workload": key,
+                "unit": unit,
+                "regrad_us": statistics.median(a for a, _ in pairs) * 1e6,
+                "torch_us": statistics.median(b for _, b in pairs) * 1e6,
+                "ratio": statistics.median(a / b for a, b in pairs),
+                "bar": bar,
+            }
+        )
     report(rows, imports(max(3, options.rounds // 3)), write=options.only is None)
 
 
@@ -125,15 +141,41 @@ def report(rows: list[dict[str, Any]], loads: dict[str, float], write: bool) -> 
         table.add_row(r["workload"], r["unit"], f"{r['regrad_us']:.2f}", f"{r['torch_us']:.2f}", ratio, bar)
     console = Console()
     console.print(table)
-    line = (f"import: regrad {loads['regrad']:.3f} s (of which numpy alone {loads['numpy']:.3f} s), torch {loads['torch']:.3f} s; bar 0.15 s")
+    line = (
+        f"import: regrad {loads['regrad']:.3f} s (of which numpy alone {loads['numpy']:.3f} s), torch"
+        f" {loads['torch']:.3f} s; bar 0.15 s"
+    )
     console.print(line)
     if not write:
         return
-    cpu = next((s.split(":")[1].strip() for s in open("/proc/cpuinfo") if s.startswith("model name")), platform.processor()) if os.path.exists("/proc/cpuinfo") else platform.processor()
-    text = ["# Results", "", f"Machine: {cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}. Two threads each.",
-            "Medians over rounds in which both libraries are asked in turn; the ratio is the median of the rounds' ratios. `make bench` makes this page.",
-            "", "| workload | per | Regrad µs | PyTorch µs | ratio | bar |", "|---|---|---|---|---|---|"]  # fmt: skip
-    text += [f"| {r['workload']} | {r['unit']} | {r['regrad_us']:.2f} | {r['torch_us']:.2f} | {r['ratio']:.2f} | {'' if r['bar'] is None else r['bar']} |" for r in rows]
+    cpu = (
+        next(
+            (s.split(":")[1].strip() for s in pathlib.Path("/proc/cpuinfo").open() if s.startswith("model name")),
+            platform.processor(),
+        )
+        if pathlib.Path("/proc/cpuinfo").exists()
+        else platform.processor()
+    )
+    text = [
+        "# Results",
+        "",
+        (
+            f"Machine: {cpu}, {os.cpu_count()} cores, {platform.system()}, Python"
+            f" {platform.python_version()}. Two threads each."
+        ),
+        (
+            "Medians over rounds in which both libraries are asked in turn; the ratio is the median of the"
+            " rounds' ratios. `make bench` makes this page."
+        ),
+        "",
+        "| workload | per | Regrad µs | PyTorch µs | ratio | bar |",
+        "|---|---|---|---|---|---|",
+    ]
+    text += [
+        f"| {r['workload']} | {r['unit']} | {r['regrad_us']:.2f} | {r['torch_us']:.2f} | {r['ratio']:.2f} |"
+        f" {'' if r['bar'] is None else r['bar']} |"
+        for r in rows
+    ]
     text += ["", line, ""]
     (HERE / "RESULTS.md").write_text("\n".join(text))
     (HERE / "results.json").write_text(json.dumps({"rows": rows, "import": loads}, indent=1))

@@ -62,10 +62,35 @@ class Op:
     """
 
     __slots__ = (
-        "args", "broadcast", "caller", "conjugate", "custom", "defaults", "diff", "forward", "grad_name", "jvp",
-        "kind", "many", "module", "name", "once", "outs", "params", "plans", "plans_complex", "policy", "promoted", "quiet", "refuse", "rules",
-        "several", "shape", "viewing", "visible",
-    )  # fmt: skip
+        "args",
+        "broadcast",
+        "caller",
+        "conjugate",
+        "custom",
+        "defaults",
+        "diff",
+        "forward",
+        "grad_name",
+        "jvp",
+        "kind",
+        "many",
+        "module",
+        "name",
+        "once",
+        "outs",
+        "params",
+        "plans",
+        "plans_complex",
+        "policy",
+        "promoted",
+        "quiet",
+        "refuse",
+        "rules",
+        "several",
+        "shape",
+        "viewing",
+        "visible",
+    )
 
     caller: Callable[..., Any]
 
@@ -106,7 +131,9 @@ class Op:
         self.plans_complex: list[Plan | None] = list(self.plans)
         for arg, rule in self.rules.items():
             if arg not in self.args:
-                raise TypeError(f"{self.name}: a rule for {arg!r}, but the arguments are {', '.join(self.args)}")
+                raise TypeError(
+                    f"{self.name}: a rule for {arg!r}, but the arguments are {', '.join(self.args)}"
+                )
             self._check_rule(arg, rule)
         if kind != "elementwise" and self.shape is None:
             raise TypeError(f"{self.name}: a {kind} op needs shape=, the rule for the shape of its result")
@@ -114,13 +141,17 @@ class Op:
     def _check_rule(self, arg: str, rule: Callable[..., Any]) -> None:
         first, names, keywords = _names_of(rule)
         if first != "g":
-            raise TypeError(f"{self.name}: the rule for {arg!r} must take the cotangent `g` first, not {first!r}")
+            raise TypeError(
+                f"{self.name}: the rule for {arg!r} must take the cotangent `g` first, not {first!r}"
+            )
         for name in names:
             self._source(name)
         for name in keywords:
             if name not in self.params:
-                raise TypeError(f"{self.name}: the rule for {arg!r} asks for the parameter {name!r}; the op has "
-                                f"{', '.join(self.params) or 'none'}")  # fmt: skip
+                raise TypeError(
+                    f"{self.name}: the rule for {arg!r} asks for the parameter {name!r}; the op has "
+                    f"{', '.join(self.params) or 'none'}"
+                )
 
     def _source(self, name: str) -> tuple[str, int]:
         """Where a rule's parameter comes from."""
@@ -130,7 +161,10 @@ class Op:
             return "out", self.outs.index(name)
         if name.endswith("_shape") and name[:-6] in self.args:
             return "meta", self.args.index(name[:-6])
-        raise TypeError(f"{self.name}: a rule asks for {name!r}, which is no argument, no result and no `<argument>_shape`")
+        raise TypeError(
+            f"{self.name}: a rule asks for {name!r}, which is no argument, no result and no"
+            " `<argument>_shape`"
+        )
 
     def plan(self, mask: int, is_complex: bool = False) -> Plan:
         """The plan for the inputs in ``mask``, made on first use."""
@@ -161,7 +195,10 @@ class Op:
         sources = tuple(self._source(s) for s in slots)
         held = tuple(s for s, (kind, _) in zip(slots, sources, strict=True))
         if self.many:
-            pull, targets = _make_pull([self.rules[self.args[i]] for i in ruled], slots, conjugating, spread=True), None
+            pull, targets = (
+                _make_pull([self.rules[self.args[i]] for i in ruled], slots, conjugating, spread=True),
+                None,
+            )
         else:
             pull, targets = narrow(mask)
         reads = tuple(() if self.many else tuple(readers[s]) for s in slots)
@@ -182,7 +219,9 @@ def _names_of(rule: Callable[..., Any]) -> tuple[str, tuple[str, ...], tuple[str
 _pulls: dict[str, Callable[..., Any]] = {}
 
 
-def _make_pull(rules: Sequence[Any], slots: list[str], conjugating: bool, spread: bool = False) -> Callable[..., Any]:
+def _make_pull(
+    rules: Sequence[Any], slots: list[str], conjugating: bool, spread: bool = False
+) -> Callable[..., Any]:
     """Write ``pull(g, s, p)``, which calls each rule with the slots and parameters that it names.
 
     The text depends on the pattern of names only, so few texts are ever compiled.
@@ -298,17 +337,60 @@ _UNWRAP_FREE = """        x{i} = {a}.array if isinstance({a}, Value) else {a}
 """
 
 _space: dict[str, Any] = {
-    "Value": Value, "ndarray": np.ndarray, "asarray": np.asarray, "F4": F4, "F8": F8, "mode": mode, "RECORD": RECORD,
-    "SILENT": SILENT, "Box": Value, "new": _new, "Node": Node, "getframe": sys._getframe, "inside": inside,
-    "outer": outer, "tick": tick, "QUIET": QUIET, "quiet_set": quiet_set, "quiet_reset": quiet_reset, "BARRED": BARRED,
-}  # fmt: skip
+    "Value": Value,
+    "ndarray": np.ndarray,
+    "asarray": np.asarray,
+    "F4": F4,
+    "F8": F8,
+    "mode": mode,
+    "RECORD": RECORD,
+    "SILENT": SILENT,
+    "Box": Value,
+    "new": _new,
+    "Node": Node,
+    "getframe": sys._getframe,
+    "inside": inside,
+    "outer": outer,
+    "tick": tick,
+    "QUIET": QUIET,
+    "quiet_set": quiet_set,
+    "quiet_reset": quiet_reset,
+    "BARRED": BARRED,
+}
 _callers: dict[str, Callable[..., Any]] = {}
 
 # The ops of which training loops run most: their callers are written at import, for their very signature.
-HOT = frozenset((
-    "add", "sub", "mul", "div", "neg", "exp", "log", "sqrt", "tanh", "sigmoid", "relu", "sin", "cos", "matmul", "sum", "mean", "linear_no_bias",
-    "transpose", "view", "unsafe_view", "item_view", "expand", "sum_to", "spread", "square", "pow_scalar", "index_view",
-))  # fmt: skip
+HOT = frozenset(
+    (
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "neg",
+        "exp",
+        "log",
+        "sqrt",
+        "tanh",
+        "sigmoid",
+        "relu",
+        "sin",
+        "cos",
+        "matmul",
+        "sum",
+        "mean",
+        "linear_no_bias",
+        "transpose",
+        "view",
+        "unsafe_view",
+        "item_view",
+        "expand",
+        "sum_to",
+        "spread",
+        "square",
+        "pow_scalar",
+        "index_view",
+    )
+)
 
 
 def _make_caller(op: Op) -> Callable[..., Any]:
@@ -335,13 +417,20 @@ def _make_late_caller(op: Op) -> Callable[..., Any]:
 
 def _write_caller(op: Op) -> Callable[..., Any]:
     """Write the caller for the op's signature. Ops of one pattern share the text, so that few are compiled."""
-    renamed = ["input", "other"][: len(op.args)] if op.kind == "elementwise" and len(op.args) <= 2 else list(op.args)
+    renamed = (
+        ["input", "other"][: len(op.args)]
+        if op.kind == "elementwise" and len(op.args) <= 2
+        else list(op.args)
+    )
     keywords = "".join(f", {p}={p}" for p in op.params)
     params = ", ".join(f"{p!r}: {p}" for p in op.params)
     fill: dict[str, Any] = {
-        "name": "call", "args": ", ".join(renamed), "params": params,
-        "keywords": keywords, "names": ", ".join(renamed),
-    }  # fmt: skip
+        "name": "call",
+        "args": ", ".join(renamed),
+        "params": params,
+        "keywords": keywords,
+        "names": ", ".join(renamed),
+    }
     fill["signature"] = _signature(op, renamed)
     fill["others_are_arrays"] = "".join(f" and not isinstance({a}, Value)" for a in renamed[1:])
     unwrap = _UNWRAP_FIRST.format(a=renamed[0], **fill)
@@ -353,12 +442,18 @@ def _write_caller(op: Op) -> Callable[..., Any]:
             unwrap += _UNWRAP_FREE.format(a=a, i=i)
     ruled = [i for i, a in enumerate(op.args) if a in op.rules]
     choose = []
-    masks = [sum(c) for n in range(1, len(ruled) + 1) for c in itertools.combinations([1 << i for i in ruled], n)]
+    masks = [
+        sum(c) for n in range(1, len(ruled) + 1) for c in itertools.combinations([1 << i for i in ruled], n)
+    ]
     masks.sort(key=lambda mask: -mask)  # the fullest first: all inputs need a gradient
     for k, mask in enumerate(masks):
         test = " and ".join(f"e{i} is not None" for i in ruled if mask >> i & 1)
         head = "if" if k == 0 else "elif"
-        choose.append(f"        {head} {test}:" if len(masks) > 1 and k < len(masks) - 1 else ("        else:" if len(masks) > 1 else "        if True:"))
+        choose.append(
+            f"        {head} {test}:"
+            if len(masks) > 1 and k < len(masks) - 1
+            else ("        else:" if len(masks) > 1 else "        if True:")
+        )
         choose.append(f"            n.plan = plans[{mask}] or op.plan({mask})")
         choose.append(f"            n.saved = {_keep(op, mask)}")
     fill.update(
@@ -410,26 +505,34 @@ def _shapes_text(op: Op, count: int) -> str:
     ruled = [i for i, a in enumerate(op.args) if a in op.rules or i in op.promoted]
     shape = {i: f"(x{i}.shape if e{i} is not None else None)" for i in range(count)}
     if op.kind == "elementwise" and count == 2:
-        return "None if e1 is None and x0.shape == out.shape or type(x1) is ndarray and x0.shape == x1.shape else (x0.shape, x1.shape if type(x1) is ndarray else None)"
+        return (
+            "None if e1 is None and x0.shape == out.shape or type(x1) is ndarray and x0.shape == x1.shape"
+            " else (x0.shape, x1.shape if type(x1) is ndarray else None)"
+        )
     return "(" + ", ".join(shape[i] if i in ruled else "None" for i in range(count)) + ",)"
 
 
 def _make_plain_caller(op: Op) -> Callable[..., Any]:
-    """The caller of an op that is seldom hot, takes many inputs or has several results: straight to the general path."""
+    """The caller of an op that is seldom hot, takes many inputs or has several results: the general path."""
     names, defaults, count = op.params, op.defaults, len(op.params)
     forward = op.forward
 
     def call(*args: Any, **params: Any) -> Any:
         if len(params) != count:
             params = {**defaults, **params}
-        if args and type(args[0]) is np.ndarray and len(params) == count:  # a rule's call, inside a pass over arrays
+        if (
+            args and type(args[0]) is np.ndarray and len(params) == count
+        ):  # a rule's call, inside a pass over arrays
             for a in args:
                 if isinstance(a, Value):
                     break
             else:
                 return forward(*args, **params)
         if len(params) != count or any(n not in params for n in names):
-            raise TypeError(f"{op.name}() takes the parameters {', '.join(names) or 'none'}; got {', '.join(params) or 'none'}")
+            raise TypeError(
+                f"{op.name}() takes the parameters {', '.join(names) or 'none'}; got"
+                f" {', '.join(params) or 'none'}"
+            )
         return general_call(op, args, params)
 
     return call
@@ -444,7 +547,9 @@ def refresh(value: Value) -> Any:
     if type(view) is not View:
         return BARRED
     base = view.base
-    if type(base._view) is View:  # it was given another layout in place, and what it had been stands behind it
+    if (
+        type(base._view) is View
+    ):  # it was given another layout in place, and what it had been stands behind it
         base = view.base = base._view.base
     if base.edge is not view.seen and type(base.edge) is not Leaf:
         if view.origin and mode().record:
@@ -464,12 +569,17 @@ def refresh(value: Value) -> Any:
 def view_refused(view: View, what: str) -> RuntimeError:
     """The error when a write cannot be told to a view, by how the view was made."""
     if view.origin == "no_grad":
-        return RuntimeError(f"A view was created in no_grad mode and {what} with grad mode enabled. Make the view outside `no_grad`, "
-                            f"or write inside it.")  # fmt: skip
+        return RuntimeError(
+            f"A view was created in no_grad mode and {what} with grad mode enabled. Make the view outside"
+            " `no_grad`, or write inside it."
+        )
     pick = next(op for op, _ in reversed(view.recipe) if type(op) is _Pick)
-    return RuntimeError(f"Output {pick.k} of {pick.op.grad_name} is a view and {what}. This view is the output of a function that returns "
-                        f"multiple views. Such functions do not allow the output views to be modified inplace. You should replace "
-                        f"the inplace operation by an out-of-place one, or take the part by narrow or select.")  # fmt: skip
+    return RuntimeError(
+        f"Output {pick.k} of {pick.op.grad_name} is a view and {what}. This view is the output of a function"
+        " that returns multiple views. Such functions do not allow the output views to be modified inplace."
+        " You should replace the inplace operation by an out-of-place one, or take the part by narrow or"
+        " select."
+    )
 
 
 def RECORD_TOKEN() -> Callable[[], None]:  # noqa: N802
@@ -493,7 +603,14 @@ def view_of(value: Value, op: Op, params: dict[str, Any], m: Any) -> View:
 
 
 _OPERANDS = (Value, np.ndarray, np.generic, bool, int, float, complex, type(None))
-_REFLECTED = {"add": "__radd__", "sub": "__rsub__", "mul": "__rmul__", "div": "__rtruediv__", "matmul": "__rmatmul__", "pow": "__rpow__"}
+_REFLECTED = {
+    "add": "__radd__",
+    "sub": "__rsub__",
+    "mul": "__rmul__",
+    "div": "__rtruediv__",
+    "matmul": "__rmatmul__",
+    "pow": "__rpow__",
+}
 
 
 def general_call(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -511,9 +628,13 @@ def general_call(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
             got = next((a for a in args if a is not None), None)
             raise TypeError(f"{op.name}(): argument '{op.args[0]}' must be Tensor, not {type(got).__name__}")
         return _run_kernel(op, args, params)
-    if op.refuse is not None and any(isinstance(a, Value) and a.array.dtype.kind in op.refuse[0] for a in args):
+    if op.refuse is not None and any(
+        isinstance(a, Value) and a.array.dtype.kind in op.refuse[0] for a in args
+    ):
         raise DtypeError(f"{op.name}: {op.refuse[1]}")
-    if op.name in _REFLECTED and any(hasattr(type(a), _REFLECTED[op.name]) for a in args if not isinstance(a, _OPERANDS)):
+    if op.name in _REFLECTED and any(
+        hasattr(type(a), _REFLECTED[op.name]) for a in args if not isinstance(a, _OPERANDS)
+    ):
         return NotImplemented  # Python then asks the other operand
     if m.batch is not None:
         answer = m.batch.dispatch(op, args, params)
@@ -569,8 +690,10 @@ def _promote(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         elif isinstance(a, (bool, int, float, complex)):
             operands.append((type(a), 0))
         elif a is not None:
-            raise TypeError(f"{op.name}(): argument '{op.args[min(i, len(op.args) - 1)]}' must be Tensor or a number, "
-                            f"not {type(a).__name__}")  # fmt: skip
+            raise TypeError(
+                f"{op.name}(): argument '{op.args[min(i, len(op.args) - 1)]}' must be Tensor or a number, "
+                f"not {type(a).__name__}"
+            )
     target = dtypes.result_dtype(tuple(operands))
     if op.policy == "float" and target.kind in "iub":
         target = dtypes.to_numpy(dtypes.get_default_dtype())
@@ -602,7 +725,7 @@ def _record(
             edge = a.edge if a._view is None else refresh(a)
             if edge is BARRED:
                 barred, edge = True, None
-            if edge is not None and ((op.many or op.args[i] in op.rules)):
+            if edge is not None and (op.many or op.args[i] in op.rules):
                 mask |= 1 << i
             else:
                 edge = None
@@ -621,8 +744,11 @@ def _record(
             if many_out:
                 r._view.origin = r._view.origin or "multi"
                 r._view.recipe = (*r._view.recipe[:-1], (_pick(op, k), params))
-    differentiable = [k for k in (op.diff if op.diff is not None else range(len(results)))
-                      if k < len(results) and outs[k].dtype.kind in "fcV"]  # fmt: skip
+    differentiable = [
+        k
+        for k in (op.diff if op.diff is not None else range(len(results)))
+        if k < len(results) and outs[k].dtype.kind in "fcV"
+    ]
     if mask and m.record and differentiable:
         is_complex = any(a.dtype.kind == "c" for a in (*arrays, *outs) if isinstance(a, np.ndarray))
         plan = op.plan(1 if op.many else mask, is_complex)
@@ -639,8 +765,10 @@ def _record(
         node.code, node.lasti = site(2)
         node.seq = tick()
         if barred and any(kind != "meta" for kind, _ in plan.sources):
-            raise RuntimeError(f"{op.name}: Inference tensors cannot be saved for backward. To work around you can make a "
-                               f"clone to get a normal tensor and use it in autograd.")  # fmt: skip
+            raise RuntimeError(
+                f"{op.name}: Inference tensors cannot be saved for backward. To work around you can make a "
+                "clone to get a normal tensor and use it in autograd."
+            )
         if m.policy:
             from regrad.graph.slots import pack
 
@@ -671,7 +799,9 @@ def _slot(op: Op, source: tuple[str, int], arrays: tuple[Any, ...], outs: tuple[
         return arrays[i:] if op.many and i == len(op.args) - 1 else arrays[i]
     if kind == "out":
         return outs[i] if op.diff is not None or len(outs) == 1 else outs
-    return tuple(np.shape(a) for a in arrays[i:]) if op.many and i == len(op.args) - 1 else np.shape(arrays[i])
+    return (
+        tuple(np.shape(a) for a in arrays[i:]) if op.many and i == len(op.args) - 1 else np.shape(arrays[i])
+    )
 
 
 class _Inferred:
@@ -751,7 +881,9 @@ def _dual_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], m: Any) ->
     return out
 
 
-def _keep_tangents(node: Node, args: tuple[Any, ...], tangents: tuple[Any, ...], moved: tuple[Any, ...], level: int) -> None:
+def _keep_tangents(
+    node: Node, args: tuple[Any, ...], tangents: tuple[Any, ...], moved: tuple[Any, ...], level: int
+) -> None:
     """Save the tangents beside the values that ``node`` saved, for forward mode over a recorded gradient."""
 
     def with_tangent(entry: Any, tangent: Any) -> Any:
@@ -767,11 +899,18 @@ def _keep_tangents(node: Node, args: tuple[Any, ...], tangents: tuple[Any, ...],
         if kind == "in" and type(entry) is tuple:
             kept.append(tuple(with_tangent(e, tangents[i + k]) for k, e in enumerate(entry)))
         else:
-            kept.append(with_tangent(entry, tangents[i] if kind == "in" else moved[i] if kind == "out" and i < len(moved) else None))
+            kept.append(
+                with_tangent(
+                    entry,
+                    tangents[i] if kind == "in" else moved[i] if kind == "out" and i < len(moved) else None,
+                )
+            )
     node.saved = tuple(kept)
 
 
-def push(op: Op, args: tuple[Any, ...], outs: tuple[Any, ...], tangents: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
+def push(
+    op: Op, args: tuple[Any, ...], outs: tuple[Any, ...], tangents: tuple[Any, ...], params: dict[str, Any]
+) -> tuple[Any, ...]:
     """Tangents of the results from tangents of the arguments (None: zero)."""
     moving = [i for i, t in enumerate(tangents) if t is not None and (op.many or op.args[i] in op.rules)]
     if not moving:
@@ -796,7 +935,10 @@ def push(op: Op, args: tuple[Any, ...], outs: tuple[Any, ...], tangents: tuple[A
         out = op.caller(*[tangents[k] if k == i else a for k, a in enumerate(args)], **params)
         return out if isinstance(out, tuple) else (out,)
     if op.kind == "linear" and op.many:
-        out = op.caller(*[t if t is not None or a is None else a * 0 for a, t in zip(args, tangents, strict=True)], **params)
+        out = op.caller(
+            *[t if t is not None or a is None else a * 0 for a, t in zip(args, tangents, strict=True)],
+            **params,
+        )
         return out if isinstance(out, tuple) else (out,)
     if op.kind == "linear":  # linear in each argument separately: the product rule
         total = None
@@ -814,7 +956,9 @@ def _declare(kind: str, options: dict[str, Any]) -> Callable[[Callable[..., Any]
     def decorate(forward: Callable[..., Any]) -> Callable[..., Any]:
         op = Op(kind, forward, options)
         if op.name in OPS:
-            raise TypeError(f"an op named {op.name!r} is declared twice, in {OPS[op.name].module} and {op.module}")
+            raise TypeError(
+                f"an op named {op.name!r} is declared twice, in {OPS[op.name].module} and {op.module}"
+            )
         OPS[op.name] = op
         caller = _make_caller(op)
         caller.__name__ = caller.__qualname__ = forward.__name__

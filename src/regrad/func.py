@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from regrad.autograd import batch_rules as batch_rules  # fills the table of rules
+from regrad.autograd import batch_folds as batch_folds  # fills the table of rules, as the next one does
+from regrad.autograd import batch_indexing as batch_indexing
+from regrad.autograd import batch_rules as batch_rules
 from regrad.autograd import forward_ad
 from regrad.autograd.batching import Batched, Level
 from regrad.autograd.passes import grad as _grad

@@ -16,34 +16,131 @@ __all__ = ["function", "ufunc"]
 
 # NumPy's name -> Regrad's, where they differ; where they agree no entry is needed.
 UFUNCS = {
-    "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub", "negative": "neg", "power": "pow",
-    "float_power": "float_power", "absolute": "abs", "fabs": "abs", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
-    "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh", "less": "lt", "less_equal": "le",
-    "greater": "gt", "greater_equal": "ge", "equal": "eq", "not_equal": "ne", "mod": "remainder", "invert": "bitwise_not",
-    "conjugate": "conj", "rint": "round", "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift",
-}  # fmt: skip
-SAME = set(
-    "add exp exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan sinh cosh tanh sign floor ceil trunc maximum minimum fmax "
-    "fmin hypot logaddexp logaddexp2 matmul isnan isinf isfinite logical_and logical_or logical_not logical_xor bitwise_and bitwise_or "
-    "bitwise_xor floor_divide remainder fmod copysign heaviside positive deg2rad rad2deg signbit nextafter gcd lcm ldexp".split()
-)
-REDUCTIONS = {"add": "sum", "multiply": "prod", "maximum": "amax", "minimum": "amin", "logical_and": "all", "logical_or": "any"}
+    "multiply": "mul",
+    "divide": "div",
+    "true_divide": "div",
+    "subtract": "sub",
+    "negative": "neg",
+    "power": "pow",
+    "float_power": "float_power",
+    "absolute": "abs",
+    "fabs": "abs",
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "less": "lt",
+    "less_equal": "le",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "equal": "eq",
+    "not_equal": "ne",
+    "mod": "remainder",
+    "invert": "bitwise_not",
+    "conjugate": "conj",
+    "rint": "round",
+    "left_shift": "bitwise_left_shift",
+    "right_shift": "bitwise_right_shift",
+}
+SAME = set("""
+    add exp exp2 expm1 log log2 log10 log1p sqrt square reciprocal sin cos tan sinh cosh tanh sign floor ceil trunc
+    maximum minimum fmax fmin hypot logaddexp logaddexp2 matmul isnan isinf isfinite logical_and logical_or
+    logical_not logical_xor bitwise_and bitwise_or bitwise_xor floor_divide remainder fmod copysign heaviside
+    positive deg2rad rad2deg signbit nextafter gcd lcm ldexp
+""".split())  # noqa: SIM905 - a list of words is easier read so
+REDUCTIONS = {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "amax",
+    "minimum": "amin",
+    "logical_and": "all",
+    "logical_or": "any",
+}
 
 # Functions that take an array first and perhaps `axis`, `keepdims`: NumPy's name -> Regrad's.
 FUNCTIONS = {
-    "sum": "sum", "mean": "mean", "prod": "prod", "amax": "amax", "amin": "amin", "max": "amax", "min": "amin", "var": "var", "std": "std",
-    "all": "all", "any": "any", "argmax": "argmax", "argmin": "argmin", "cumsum": "cumsum", "cumprod": "cumprod", "nansum": "nansum",
-    "nanmean": "nanmean", "squeeze": "squeeze", "expand_dims": "unsqueeze", "flip": "flip", "roll": "roll", "reshape": "reshape",
-    "ravel": "ravel", "transpose": "permute", "swapaxes": "swapaxes", "moveaxis": "movedim", "concatenate": "cat", "stack": "stack",
-    "hstack": "hstack", "vstack": "vstack", "dot": "matmul", "inner": "inner", "outer": "outer", "tensordot": "tensordot",
-    "einsum": "einsum", "where": "where", "clip": "clamp", "broadcast_to": "broadcast_to", "tril": "tril", "triu": "triu", "diag": "diag",
-    "trace": "trace", "sort": "sort", "argsort": "argsort", "zeros_like": "zeros_like", "ones_like": "ones_like", "empty_like": "empty_like",
-    "full_like": "full_like", "copy": "clone", "tile": "tile", "kron": "kron", "cross": "cross", "diff": "diff", "split": "tensor_split",
-    "real": "real", "imag": "imag", "angle": "angle", "nan_to_num": "nan_to_num", "count_nonzero": "count_nonzero", "repeat":
-    "repeat_interleave", "round": "round", "around": "round", "sinc": "sinc", "linalg.norm": "linalg.norm", "linalg.inv": "linalg.inv",
-    "linalg.det": "linalg.det", "linalg.solve": "linalg.solve", "linalg.cholesky": "linalg.cholesky", "linalg.slogdet": "linalg.slogdet",
-}  # fmt: skip
-KEYWORDS = {"axis": "dim", "keepdims": "keepdim", "ddof": "correction", "axes": "dims", "a_min": "min", "a_max": "max", "decimals": "decimals"}
+    "sum": "sum",
+    "mean": "mean",
+    "prod": "prod",
+    "amax": "amax",
+    "amin": "amin",
+    "max": "amax",
+    "min": "amin",
+    "var": "var",
+    "std": "std",
+    "all": "all",
+    "any": "any",
+    "argmax": "argmax",
+    "argmin": "argmin",
+    "cumsum": "cumsum",
+    "cumprod": "cumprod",
+    "nansum": "nansum",
+    "nanmean": "nanmean",
+    "squeeze": "squeeze",
+    "expand_dims": "unsqueeze",
+    "flip": "flip",
+    "roll": "roll",
+    "reshape": "reshape",
+    "ravel": "ravel",
+    "transpose": "permute",
+    "swapaxes": "swapaxes",
+    "moveaxis": "movedim",
+    "concatenate": "cat",
+    "stack": "stack",
+    "hstack": "hstack",
+    "vstack": "vstack",
+    "dot": "matmul",
+    "inner": "inner",
+    "outer": "outer",
+    "tensordot": "tensordot",
+    "einsum": "einsum",
+    "where": "where",
+    "clip": "clamp",
+    "broadcast_to": "broadcast_to",
+    "tril": "tril",
+    "triu": "triu",
+    "diag": "diag",
+    "trace": "trace",
+    "sort": "sort",
+    "argsort": "argsort",
+    "zeros_like": "zeros_like",
+    "ones_like": "ones_like",
+    "empty_like": "empty_like",
+    "full_like": "full_like",
+    "copy": "clone",
+    "tile": "tile",
+    "kron": "kron",
+    "cross": "cross",
+    "diff": "diff",
+    "split": "tensor_split",
+    "real": "real",
+    "imag": "imag",
+    "angle": "angle",
+    "nan_to_num": "nan_to_num",
+    "count_nonzero": "count_nonzero",
+    "repeat": "repeat_interleave",
+    "round": "round",
+    "around": "round",
+    "sinc": "sinc",
+    "linalg.norm": "linalg.norm",
+    "linalg.inv": "linalg.inv",
+    "linalg.det": "linalg.det",
+    "linalg.solve": "linalg.solve",
+    "linalg.cholesky": "linalg.cholesky",
+    "linalg.slogdet": "linalg.slogdet",
+}
+KEYWORDS = {
+    "axis": "dim",
+    "keepdims": "keepdim",
+    "ddof": "correction",
+    "axes": "dims",
+    "a_min": "min",
+    "a_max": "max",
+    "decimals": "decimals",
+}
 
 
 def _regrad(name: str) -> Any:
@@ -97,7 +194,9 @@ def ufunc(fn: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any])
     result = getattr(fn, method)(*_lowered(inputs), **({} if out is None else {"out": out}), **kwargs)
     if out is not None:
         return out[0] if len(out) == 1 else out
-    return tuple(wrap(np.asarray(r)) for r in result) if isinstance(result, tuple) else wrap(np.asarray(result))
+    return (
+        tuple(wrap(np.asarray(r)) for r in result) if isinstance(result, tuple) else wrap(np.asarray(result))
+    )
 
 
 def function(fn: Any, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -105,7 +204,11 @@ def function(fn: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     module = fn.__module__.removeprefix("numpy").lstrip(".")
     name = f"{module}.{fn.__name__}" if module == "linalg" else fn.__name__
     if name in FUNCTIONS and kwargs.get("out") is None and kwargs.get("where", True) is True:
-        given = {KEYWORDS.get(k, k): v for k, v in kwargs.items() if v is not None and v is not np._NoValue and k not in ("out", "where", "order")}
+        given = {
+            KEYWORDS.get(k, k): v
+            for k, v in kwargs.items()
+            if v is not None and v is not np._NoValue and k not in ("out", "where", "order")
+        }
         if name in ("var", "std") and "correction" not in given:
             given["correction"] = 0  # NumPy divides by n
         lifted = [_lifted(a) for a in args]
@@ -113,7 +216,9 @@ def function(fn: Any, args: Any, kwargs: dict[str, Any]) -> Any:
             given["dims"] = tuple(reversed(range(lifted[0].ndim)))
         if name == "concatenate" and "dim" in given and len(lifted) > 1:
             lifted = lifted[:1]
-        answer = _regrad(FUNCTIONS[name])(*lifted, **{k: _lifted(v) if isinstance(v, (np.ndarray, list)) else v for k, v in given.items()})
+        answer = _regrad(FUNCTIONS[name])(
+            *lifted, **{k: _lifted(v) if isinstance(v, (np.ndarray, list)) else v for k, v in given.items()}
+        )
         return answer.values if name == "sort" else answer
     _refuse_grad(f"np.{name}", (args, kwargs))
     result = fn(*_lowered(args), **{k: _lowered(v) for k, v in kwargs.items()})
@@ -122,4 +227,7 @@ def function(fn: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 def _refuse_grad(name: str, things: Any) -> None:
     if any(t.requires_grad for t in _tensors(things)):
-        raise TypeError(f"{name} has no counterpart that records, and an argument requires grad; use a Regrad op, or t.detach()")
+        raise TypeError(
+            f"{name} has no counterpart that records, and an argument requires grad; use a Regrad op, or"
+            " t.detach()"
+        )

@@ -40,7 +40,15 @@ class _Writer:
             key = self.keys[id(memory)] = len(self.memories)
             self.memories.append(memory)
         offset = a.__array_interface__["data"][0] - memory.__array_interface__["data"][0]
-        return {"array": [key, a.dtype.str if a.dtype.kind != "V" else a.dtype.name, list(a.shape), list(a.strides), offset]}
+        return {
+            "array": [
+                key,
+                a.dtype.str if a.dtype.kind != "V" else a.dtype.name,
+                list(a.shape),
+                list(a.strides),
+                offset,
+            ]
+        }
 
     def thing(self, x: Any, where: str) -> Any:
         """A parameter or saved entry as JSON."""
@@ -72,7 +80,9 @@ class _Writer:
             return {"dict": [[k, self.thing(v, where)] for k, v in x.items()]}
         if isinstance(x, Packed):
             return self.array(x.unpack().array)
-        raise PickleAttachedError(f"rg.dumps: {where} holds a {type(x).__name__}, which cannot be stored as data")
+        raise PickleAttachedError(
+            f"rg.dumps: {where} holds a {type(x).__name__}, which cannot be stored as data"
+        )
 
     def leaf(self, edge: Leaf) -> int:
         key = self.leaf_keys.get(id(edge))
@@ -95,17 +105,25 @@ class _Writer:
     def node(self, n: Node) -> dict[str, Any]:
         op = n.plan.op
         if op.custom or OPS.get(op.name) is not op:
-            raise PickleAttachedError(f"rg.dumps: the graph contains the custom function {op.name!r} (made at {n.made_at}), whose backward is code "
-                                      f"and cannot be stored: detach before it, or rebuild that part after loading")  # fmt: skip
+            raise PickleAttachedError(
+                f"rg.dumps: the graph contains the custom function {op.name!r} (made at {n.made_at}), whose"
+                " backward is code and cannot be stored: detach before it, or rebuild that part after"
+                " loading"
+            )
         if not isinstance(n.saved, tuple):
             raise freed_error(n, (n,))
         made = n.made_at
         return {
-            "seq": n.seq, "op": op.name, "mask": n.plan.mask, "complex": n.plan in op.plans_complex and n.plan not in op.plans,
-            "edges": [self.edge(e) for e in n.edges], "saved": [self.thing(e, op.name) for e in n.saved],
-            "params": self.thing(n.params, op.name), "shapes": self.thing(n.shapes, op.name),
+            "seq": n.seq,
+            "op": op.name,
+            "mask": n.plan.mask,
+            "complex": n.plan in op.plans_complex and n.plan not in op.plans,
+            "edges": [self.edge(e) for e in n.edges],
+            "saved": [self.thing(e, op.name) for e in n.saved],
+            "params": self.thing(n.params, op.name),
+            "shapes": self.thing(n.shapes, op.name),
             "made_at": None if made is None else [made.file, made.line],
-        }  # fmt: skip
+        }
 
 
 def dumps(tensors: Any, *, graph: bool = False) -> bytes:
@@ -128,7 +146,10 @@ def dumps(tensors: Any, *, graph: bool = False) -> bytes:
             edge = x._edge()  # type: ignore[attr-defined]
             if edge is not None and type(edge) is not Leaf:
                 if not graph:
-                    raise PickleAttachedError("rg.dumps: the tensor is attached to its graph; choose `rg.dumps(t, graph=True)` or `rg.dumps(t.detach())`")
+                    raise PickleAttachedError(
+                        "rg.dumps: the tensor is attached to its graph; choose `rg.dumps(t, graph=True)` or"
+                        " `rg.dumps(t.detach())`"
+                    )
                 seqs.update(reachable([edge]))
             return {"tensor": [writer.array(x.array)["array"], writer.edge(edge)]}
         if isinstance(x, (tuple, list)):
@@ -139,9 +160,17 @@ def dumps(tensors: Any, *, graph: bool = False) -> bytes:
 
     tree = put(tensors)
     nodes = [writer.node(seqs[s]) for s in sorted(seqs)]
-    header = {"tree": tree, "nodes": nodes, "leaves": writer.leaves, "memories": [m.nbytes for m in writer.memories]}
+    header = {
+        "tree": tree,
+        "nodes": nodes,
+        "leaves": writer.leaves,
+        "memories": [m.nbytes for m in writer.memories],
+    }
     text = json.dumps(header).encode()
-    raw = [np.ascontiguousarray(m.T if m.flags.f_contiguous and not m.flags.c_contiguous else m).tobytes() for m in writer.memories]
+    raw = [
+        np.ascontiguousarray(m.T if m.flags.f_contiguous and not m.flags.c_contiguous else m).tobytes()
+        for m in writer.memories
+    ]
     return b"".join([_MAGIC, len(text).to_bytes(8, "little"), text, *raw])
 
 
@@ -157,7 +186,10 @@ def loads(data: bytes) -> Any:
         raise ValueError("rg.loads: the header is damaged or cut short") from None
     at = start + size
     if len(data) != at + sum(header["memories"]):
-        raise ValueError(f"rg.loads: the data is cut short or too long: {len(data)} bytes, expected {at + sum(header['memories'])}")
+        raise ValueError(
+            f"rg.loads: the data is cut short or too long: {len(data)} bytes, expected"
+            f" {at + sum(header['memories'])}"
+        )
     memories = []
     for nbytes in header["memories"]:
         memories.append(np.frombuffer(data, np.uint8, nbytes, at).copy())
@@ -191,17 +223,27 @@ class _Reader:
             items = [self.thing(e) for e in v]
             return tuple(items) if tag == "tuple" else items
         read: dict[str, Any] = {
-            "float": lambda: float.fromhex(v), "complex": lambda: complex(*map(float.fromhex, v)), "scalar": lambda: self.array(*v)[()],
-            "array": lambda: self.array(*v), "npdtype": lambda: dtypes.to_numpy(getattr(dtypes, v)), "dtype": lambda: getattr(dtypes, v),
-            "slice": lambda: slice(*v), "ellipsis": lambda: Ellipsis, "op": lambda: self.op(v), "pick": lambda: _pick(self.op(v[0]), v[1]),
+            "float": lambda: float.fromhex(v),
+            "complex": lambda: complex(*map(float.fromhex, v)),
+            "scalar": lambda: self.array(*v)[()],
+            "array": lambda: self.array(*v),
+            "npdtype": lambda: dtypes.to_numpy(getattr(dtypes, v)),
+            "dtype": lambda: getattr(dtypes, v),
+            "slice": lambda: slice(*v),
+            "ellipsis": lambda: Ellipsis,
+            "op": lambda: self.op(v),
+            "pick": lambda: _pick(self.op(v[0]), v[1]),
             "dict": lambda: {k: self.thing(e) for k, e in v},
-        }  # fmt: skip
+        }
         return read[tag]()
 
     @staticmethod
     def op(name: str) -> Op:
         if name not in OPS:
-            raise ValueError(f"rg.loads: the graph needs the op {name!r}, which this version of Regrad does not have; import the module that declares it")
+            raise ValueError(
+                f"rg.loads: the graph needs the op {name!r}, which this version of Regrad does not have;"
+                " import the module that declares it"
+            )
         return OPS[name]
 
     def edge(self, e: Any) -> Any:

@@ -58,8 +58,10 @@ def mismatch(sizes: Sequence[Shape]) -> str:
             for d in range(-1, -longer - 1, -1):
                 m, n = (a[d] if -d <= len(a) else 1), (b[d] if -d <= len(b) else 1)
                 if m != n and 1 not in (m, n):
-                    return (f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension "
-                            f"{longer + d}; shapes {list(a)} and {list(b)} do not broadcast")  # fmt: skip
+                    return (
+                        f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton"
+                        f" dimension {longer + d}; shapes {list(a)} and {list(b)} do not broadcast"
+                    )
     return ""
 
 
@@ -89,8 +91,10 @@ def dim_in(dim: int, ndim: int, name: str = "") -> int:
         raise TypeError(f"{name or 'op'}: dim must be an int, not {type(dim).__name__}")
     dim = int(dim)
     if not -span <= dim < span:
-        raise DimError(f"{name + ': ' if name else ''}Dimension out of range (expected to be in range of "
-                       f"[{-span}, {span - 1}], but got {dim})")  # fmt: skip
+        raise DimError(
+            f"{name + ': ' if name else ''}Dimension out of range (expected to be in range of "
+            f"[{-span}, {span - 1}], but got {dim})"
+        )
     return dim + span if dim < 0 else dim
 
 
@@ -103,7 +107,9 @@ def dims_in(dim: Any, ndim: int, name: str = "") -> tuple[int, ...]:
     out = tuple(dim_in(d, ndim, name) for d in dim)
     if len(set(out)) != len(out):
         twice = next(d for d in out if out.count(d) > 1)
-        raise RuntimeError(f"{name + ': ' if name else ''}dim {twice} appears multiple times in the list of dims")
+        raise RuntimeError(
+            f"{name + ': ' if name else ''}dim {twice} appears multiple times in the list of dims"
+        )
     return out if ndim else ()
 
 

@@ -27,7 +27,7 @@ from regrad.shapes import Size
 __all__ = ["Tensor", "device"]
 
 
-class device:  # noqa: N801 - PyTorch's name
+class device:
     """Where tensors live: always the CPU.
 
     >>> rg.device("cpu").type
@@ -78,7 +78,9 @@ class Tensor(Value):
     def __new__(cls, *data: Any, requires_grad: bool = False) -> Any:
         default = dtypes.get_default_dtype()
         if len(data) == 1 and not isinstance(data[0], int):
-            made = creation.tensor(data[0], dtype=None if isinstance(data[0], (Value, np.ndarray)) else default)
+            made = creation.tensor(
+                data[0], dtype=None if isinstance(data[0], (Value, np.ndarray)) else default
+            )
         else:
             made = creation.empty(*data) if data else creation.tensor([], dtype=default)
         return _as(made, cls) if not requires_grad else _as(made, cls).requires_grad_()
@@ -106,18 +108,24 @@ class Tensor(Value):
         if requires_grad:
             if edge is None:
                 if self.array.dtype.kind not in "fcV":
-                    raise RuntimeError(f"only Tensors of floating point and complex dtype can require gradients; this one is "
-                                       f"{self.dtype}: convert it with .float()")  # fmt: skip
+                    raise RuntimeError(
+                        "only Tensors of floating point and complex dtype can require gradients; this one is"
+                        f" {self.dtype}: convert it with .float()"
+                    )
                 if self.meta is not None and self.meta.inference and not mode().inference:
-                    raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+                    raise RuntimeError(
+                        "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+                    )
                 leaf_for(self)
                 if type(self._view) is View:  # made a leaf of its own: it no longer follows its base
                     self._view = None
         elif type(edge) is Leaf:
             self.edge = None
         elif edge is not None:
-            raise RuntimeError("you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                               "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach().")  # fmt: skip
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
         return self
 
     @property
@@ -143,33 +151,49 @@ class Tensor(Value):
     @property
     def grad(self) -> Any:
         """The gradient that backward has accumulated here, or None."""
-        if self._grad is None and type(self.edge) is Node and not (self.meta is not None and self.meta.retain):
+        if (
+            self._grad is None
+            and type(self.edge) is Node
+            and not (self.meta is not None and self.meta.retain)
+        ):
             import warnings
 
-            warnings.warn("The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
-                          "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
-                          "Tensor, use .retain_grad() on the non-leaf Tensor.", UserWarning, stacklevel=2)  # fmt: skip
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad"
+                " attribute won't be populated during autograd.backward(). If you indeed want the .grad field"
+                " to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+                UserWarning,
+                stacklevel=2,
+            )
         return self._grad
 
     @grad.setter
     def grad(self, g: Any) -> None:
         if g is not None:
             if not isinstance(g, Tensor):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(g).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(g).__name__}"
+                )
             if g is self:
                 raise RuntimeError("can't assign Variable as its own grad")
             if g.array.dtype != self.array.dtype:
-                raise RuntimeError(f"assigned grad has data of a different type: {g.dtype} for a tensor of {self.dtype}")
+                raise RuntimeError(
+                    f"assigned grad has data of a different type: {g.dtype} for a tensor of {self.dtype}"
+                )
             if g.array.shape != self.array.shape:
-                raise RuntimeError(f"assigned grad has data of a different size: {list(g.array.shape)} for a tensor of "
-                                   f"{list(self.array.shape)}")  # fmt: skip
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: {list(g.array.shape)} for a tensor of "
+                    f"{list(self.array.shape)}"
+                )
         self._grad = g
 
     @grad.deleter
     def grad(self) -> None:
         self._grad = None
 
-    def backward(self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None) -> None:
+    def backward(
+        self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
         """Accumulate the gradient of this tensor into the leaves it was computed from.
 
         See `regrad.autograd.backward` for the arguments. PyTorch: torch.Tensor.backward.
@@ -319,7 +343,9 @@ class Tensor(Value):
 
     def __contains__(self, element: Any) -> bool:
         if not isinstance(element, (Value, int, float, complex)):
-            raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+            )
         return bool((self.array == (element.array if isinstance(element, Value) else element)).any())
 
     def __hash__(self) -> int:
@@ -336,10 +362,14 @@ class Tensor(Value):
         if self.meta is not None and self.meta.tangent:
             tangent = repr(self.meta.tangent[max(self.meta.tangent)])
         return printing.tensor_text(
-            self.array, dtype_name=self.dtype.name, default_dtype_name=dtypes.get_default_dtype().name,
-            requires_grad=self.requires_grad, grad_fn_name=None if fn is None else fn.name(), tangent_text=tangent,
+            self.array,
+            dtype_name=self.dtype.name,
+            default_dtype_name=dtypes.get_default_dtype().name,
+            requires_grad=self.requires_grad,
+            grad_fn_name=None if fn is None else fn.name(),
+            tangent_text=tangent,
             name="Parameter containing:\ntensor" if type(self).__name__ == "Parameter" else "tensor",
-        )  # fmt: skip
+        )
 
     # -- NumPy
 
@@ -350,14 +380,18 @@ class Tensor(Value):
         array([1., 2.], dtype=float32)
         """
         if self._edge() is not None and not force:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
             if copy is False:
-                raise ValueError(f"converting {array.dtype} to {dtype} needs a copy, and copy=False forbids it")
+                raise ValueError(
+                    f"converting {array.dtype} to {dtype} needs a copy, and copy=False forbids it"
+                )
             return array.astype(dtype)
         return array.copy() if copy else array
 
@@ -379,8 +413,11 @@ class Tensor(Value):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if not self.is_leaf:
-            raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
-                               "If you were attempting to deepcopy a module, this may be because of a cached activation: detach it.")  # fmt: skip
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at"
+                " the moment. If you were attempting to deepcopy a module, this may be because of a cached"
+                " activation: detach it."
+            )
         if id(self) in memo:
             return memo[id(self)]
         import copy
@@ -406,10 +443,11 @@ class Tensor(Value):
         if not self.is_leaf and not lifetime.pickling_values():
             fn = self.grad_fn
             raise PickleAttachedError(
-                f"cannot pickle a tensor that is attached to its graph (grad_fn={fn.name()}, made at {fn.made_at}): the graph would be lost "
-                f"in silence. Choose: `t.detach()` for the value alone; `rg.dumps(t, graph=True)` for the value with its graph; or "
-                f"`with rg.graph.values_only():` around the pickling to store values of all attached tensors."
-            )  # fmt: skip
+                f"cannot pickle a tensor that is attached to its graph (grad_fn={fn.name()}, made at"
+                f" {fn.made_at}): the graph would be lost in silence. Choose: `t.detach()` for the value"
+                " alone; `rg.dumps(t, graph=True)` for the value with its graph; or `with"
+                " rg.graph.values_only():` around the pickling to store values of all attached tensors."
+            )
         leaf = type(self._edge()) is Leaf
         return _rebuild, (type(self), self.array, leaf, dict(self.__dict__))
 
@@ -428,7 +466,13 @@ def _as(value: Any, cls: type[Value]) -> Any:
     if type(value) is cls:
         return value
     out = object.__new__(cls)
-    out.array, out.edge, out._view, out._grad, out.meta = value.array, value.edge, value._view, value._grad, value.meta
+    out.array, out.edge, out._view, out._grad, out.meta = (
+        value.array,
+        value.edge,
+        value._view,
+        value._grad,
+        value.meta,
+    )
     return out
 
 
@@ -457,4 +501,9 @@ def _attach() -> None:
 
 
 _attach()
-declare.use_tensor(Tensor, cast=core.cast, expand_to=lambda x, shape: core.expand_to(x, shape=shape), transposed=core.transposed_jvp)
+declare.use_tensor(
+    Tensor,
+    cast=core.cast,
+    expand_to=lambda x, shape: core.expand_to(x, shape=shape),
+    transposed=core.transposed_jvp,
+)

@@ -14,28 +14,48 @@ from regrad.graph.value import Value
 __all__ = ["assert_close"]
 
 # PyTorch's default tolerances by dtype: relative, absolute.
-TOLERANCES = {"float16": (1e-3, 1e-5), "bfloat16": (1.6e-2, 1e-5), "float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7),
-              "complex64": (1.3e-6, 1e-5), "complex128": (1e-7, 1e-7)}  # fmt: skip
+TOLERANCES = {
+    "float16": (1e-3, 1e-5),
+    "bfloat16": (1.6e-2, 1e-5),
+    "float32": (1.3e-6, 1e-5),
+    "float64": (1e-7, 1e-7),
+    "complex64": (1.3e-6, 1e-5),
+    "complex128": (1e-7, 1e-7),
+}
 
 
 def assert_close(
-    actual: Any, expected: Any, *, allow_subclasses: bool = True, rtol: float | None = None, atol: float | None = None,
-    equal_nan: bool = False, check_device: bool = True, check_dtype: bool = True, check_layout: bool = True, check_stride: bool = False,
+    actual: Any,
+    expected: Any,
+    *,
+    allow_subclasses: bool = True,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = False,
+    check_device: bool = True,
+    check_dtype: bool = True,
+    check_layout: bool = True,
+    check_stride: bool = False,
     msg: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Raise AssertionError unless the tensors (or numbers, or nested sequences and dictionaries of them) are close.
 
     Close means ``|actual - expected| <= atol + rtol * |expected|`` in every element, with PyTorch's tolerances for the
-    dtype unless both are given; integers and booleans must be equal. Shapes and (with ``check_dtype``) dtypes must agree.
+    dtype unless both are given; integers and booleans must be equal. Shapes must agree, and with ``check_dtype`` dtypes.
 
     >>> rg.testing.assert_close(rg.tensor([1., 2.]), rg.tensor([1., 2.000001]))
     """
     if (rtol is None) != (atol is None):
         raise ValueError("assert_close: give both rtol and atol, or neither")
-    same = dict(rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=check_dtype, check_stride=check_stride, msg=msg)
+    same = dict(
+        rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=check_dtype, check_stride=check_stride, msg=msg
+    )
     if isinstance(actual, dict) and isinstance(expected, dict):
         if set(actual) != set(expected):
-            raise AssertionError(f"The keys of the mappings do not match: {sorted(map(str, set(actual) ^ set(expected)))} in only one of them")
+            raise AssertionError(
+                f"The keys of the mappings do not match: {sorted(map(str, set(actual) ^ set(expected)))} in"
+                " only one of them"
+            )
         for key in actual:
             assert_close(actual[key], expected[key], **same)  # type: ignore[arg-type]
         return
@@ -78,6 +98,8 @@ def _differences(a: Any, e: Any, rtol: float | None, atol: float | None, equal_n
         gap = np.where(bad, np.abs(x.astype(wide) - y.astype(wide)), 0)
     where = np.unravel_index(int(np.nanargmax(gap)) if gap.size else 0, gap.shape)
     at = f" at index {tuple(int(i) for i in where)}" if gap.ndim else ""
-    return (f"Tensor-likes are not close!\n\nMismatched elements: {int(bad.sum())} / {bad.size} ({100 * bad.mean():.1f}%)\n"
-            f"Greatest absolute difference: {gap[where]}{at} (up to {absolute} allowed, and {relative} of the expected value): "
-            f"{a[where]} is not {e[where]}")  # fmt: skip
+    return (
+        f"Tensor-likes are not close!\n\nMismatched elements: {int(bad.sum())} / {bad.size}"
+        f" ({100 * bad.mean():.1f}%)\nGreatest absolute difference: {gap[where]}{at} (up to {absolute}"
+        f" allowed, and {relative} of the expected value): {a[where]} is not {e[where]}"
+    )

@@ -24,8 +24,15 @@ class Sample:
     ``tol``     relative tolerance of the difference laws where the default is too tight
     """
 
-    def __init__(self, *args: Any, expect: Callable[..., Any] | None = None, smooth: bool = True, second: bool = True,
-                 tol: float = 1e-5, **params: Any) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *args: Any,
+        expect: Callable[..., Any] | None = None,
+        smooth: bool = True,
+        second: bool = True,
+        tol: float = 1e-5,
+        **params: Any,
+    ) -> None:
         self.args, self.params, self.expect = args, params, expect
         self.smooth, self.second, self.tol = smooth, second, tol
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import regrad as rg
 from regrad.declare import OPS
 from regrad.graph.node import Leaf, Output
@@ -27,11 +28,21 @@ for _module in pkgutil.iter_modules(families.__path__):
     for _name, _list in importlib.import_module(f"{families.__name__}.{_module.name}").SAMPLES.items():
         SAMPLES.setdefault(_name, []).extend(_list)
 
-CASES = [pytest.param(OPS[name], s, id=f"{name}-{k}") for name, many in sorted(SAMPLES.items()) if name in OPS
-         for k, s in enumerate(many) if isinstance(s, Sample)]  # fmt: skip
+CASES = [
+    pytest.param(OPS[name], s, id=f"{name}-{k}")
+    for name, many in sorted(SAMPLES.items())
+    if name in OPS
+    for k, s in enumerate(many)
+    if isinstance(s, Sample)
+]
 SMOOTH = [c for c in CASES if c.values[1].smooth]
-REFUSED = [pytest.param(OPS[name], s, id=f"{name}-{k}") for name, many in sorted(SAMPLES.items()) if name in OPS
-           for k, s in enumerate(many) if isinstance(s, Refused)]  # fmt: skip
+REFUSED = [
+    pytest.param(OPS[name], s, id=f"{name}-{k}")
+    for name, many in sorted(SAMPLES.items())
+    if name in OPS
+    for k, s in enumerate(many)
+    if isinstance(s, Refused)
+]
 
 STEP = {"f": 1e-6, "c": 1e-6}
 
@@ -48,8 +59,11 @@ def test_every_op_has_samples() -> None:
 def ruled(op: Any, args: tuple[Any, ...]) -> list[int]:
     """The numbers of the arguments with a rule that are floating arrays."""
     first_many = len(op.args) - 1 if op.many else len(op.args)
-    return [i for i, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind in "fc"
-            and op.args[min(i, first_many)] in op.rules]  # fmt: skip
+    return [
+        i
+        for i, a in enumerate(args)
+        if isinstance(a, np.ndarray) and a.dtype.kind in "fc" and op.args[min(i, first_many)] in op.rules
+    ]
 
 
 def run(op: Any, args: Any, params: dict[str, Any]) -> list[Any]:
@@ -64,8 +78,10 @@ def floating(outs: list[Any]) -> list[int]:
 
 def leaves(args: Any, where: list[int]) -> list[Any]:
     """The arguments with those at ``where`` as leaves that require grad."""
-    return [wrap(a.copy()).requires_grad_() if i in where else wrap(a) if isinstance(a, np.ndarray) else a
-            for i, a in enumerate(args)]  # fmt: skip
+    return [
+        wrap(a.copy()).requires_grad_() if i in where else wrap(a) if isinstance(a, np.ndarray) else a
+        for i, a in enumerate(args)
+    ]
 
 
 def record(op: Any, sample: Sample) -> tuple[list[Any], list[int], list[Any], list[int]]:
@@ -95,8 +111,15 @@ def gradients(op: Any, sample: Sample) -> tuple[list[int], list[np.ndarray], lis
     if not chosen:
         return where, [], [], []
     cots = [noise(outs[k].array, 7 * k) for k in chosen]
-    grads = rg.autograd.grad([outs[k] for k in chosen], [given[i] for i in where], [wrap(c) for c in cots], allow_unused=True)
-    return where, cots, [np.zeros_like(sample.args[i]) if g is None else g.array for i, g in zip(where, grads, strict=True)], chosen
+    grads = rg.autograd.grad(
+        [outs[k] for k in chosen], [given[i] for i in where], [wrap(c) for c in cots], allow_unused=True
+    )
+    return (
+        where,
+        cots,
+        [np.zeros_like(sample.args[i]) if g is None else g.array for i, g in zip(where, grads, strict=True)],
+        chosen,
+    )
 
 
 def slope(f: Any, args: tuple[Any, ...], where: list[int], moves: list[np.ndarray]) -> list[np.ndarray]:
@@ -132,7 +155,9 @@ def test_forward_equals_the_reference_whatever_the_layout(op: Any, sample: Sampl
         for got, ref in zip(again, outs, strict=True):
             np.testing.assert_allclose(got, ref, rtol=1e-9, atol=1e-12)
         for a, b in zip(args, before, strict=True):
-            assert not isinstance(a, np.ndarray) or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"), "an input was changed"
+            assert not isinstance(a, np.ndarray) or np.array_equal(
+                a, b, equal_nan=a.dtype.kind in "fc"
+            ), "an input was changed"
 
 
 def _strided(a: np.ndarray) -> np.ndarray:
@@ -147,7 +172,9 @@ def test_gradient_agrees_with_differences(op: Any, sample: Sample) -> None:
     if not chosen:
         return
     moves = [noise(sample.args[i], 3 + i) for i in where]
-    moved = slope(lambda args: [run(op, args, sample.params)[k].array for k in chosen], sample.args, where, moves)
+    moved = slope(
+        lambda args: [run(op, args, sample.params)[k].array for k in chosen], sample.args, where, moves
+    )
     expected = sum(inner(c, d) for c, d in zip(cots, moved, strict=True))
     actual = sum(inner(g, t) for g, t in zip(grads, moves, strict=True))
     assert actual == pytest.approx(expected, rel=sample.tol, abs=sample.tol)
@@ -160,7 +187,9 @@ def test_tangent_agrees_with_differences_and_with_the_gradient(op: Any, sample: 
         return
     moves = [noise(sample.args[i], 3 + i) for i in where]
     pushed = tangents(op, sample, where, moves, chosen)
-    moved = slope(lambda args: [run(op, args, sample.params)[k].array for k in chosen], sample.args, where, moves)
+    moved = slope(
+        lambda args: [run(op, args, sample.params)[k].array for k in chosen], sample.args, where, moves
+    )
     for t, d in zip(pushed, moved, strict=True):
         np.testing.assert_allclose(t, d, rtol=10 * sample.tol, atol=10 * sample.tol)
     left = sum(inner(c, t) for c, t in zip(cots, pushed, strict=True))
@@ -169,7 +198,9 @@ def test_tangent_agrees_with_differences_and_with_the_gradient(op: Any, sample: 
     assert abs(left - right) <= 1e-11 * scale * max(1.0, abs(left))
 
 
-def tangents(op: Any, sample: Sample, where: list[int], moves: list[np.ndarray], chosen: list[int]) -> list[np.ndarray]:
+def tangents(
+    op: Any, sample: Sample, where: list[int], moves: list[np.ndarray], chosen: list[int]
+) -> list[np.ndarray]:
     with rg.autograd.forward_ad.dual_level():
         given: list[Any] = [wrap(a) if isinstance(a, np.ndarray) else a for a in sample.args]
         for i, t in zip(where, moves, strict=True):
@@ -177,7 +208,9 @@ def tangents(op: Any, sample: Sample, where: list[int], moves: list[np.ndarray],
         out = op.caller(*given, **sample.params)
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
         found = [rg.autograd.forward_ad.unpack_dual(outs[k]).tangent for k in chosen]
-        return [np.zeros_like(outs[k].array) if t is None else t.array for k, t in zip(chosen, found, strict=True)]
+        return [
+            np.zeros_like(outs[k].array) if t is None else t.array for k, t in zip(chosen, found, strict=True)
+        ]
 
 
 @pytest.mark.parametrize(("op", "sample"), [c for c in SMOOTH if c.values[1].second])
@@ -219,7 +252,9 @@ def test_the_rule_on_arrays_equals_the_rule_on_tensors(op: Any, sample: Sample) 
         return
     given, where, outs, chosen = record(op, sample)
     cots = [wrap(noise(outs[k].array, 7 * k)) for k in chosen]
-    recorded = rg.autograd.grad([outs[k] for k in chosen], [given[i] for i in where], cots, create_graph=True, allow_unused=True)
+    recorded = rg.autograd.grad(
+        [outs[k] for k in chosen], [given[i] for i in where], cots, create_graph=True, allow_unused=True
+    )
     for fast, slow in zip(grads, recorded, strict=True):
         want = np.zeros_like(fast) if slow is None else slow.array
         np.testing.assert_array_equal(fast, want)
@@ -227,7 +262,10 @@ def test_the_rule_on_arrays_equals_the_rule_on_tensors(op: Any, sample: Sample) 
 
 @pytest.mark.parametrize(("op", "sample"), CASES)
 def test_the_shape_rule_knows_the_shape(op: Any, sample: Sample) -> None:
-    shapes = [a.shape if isinstance(a, np.ndarray) else () if isinstance(a, (int, float, complex)) else None for a in sample.args]
+    shapes = [
+        a.shape if isinstance(a, np.ndarray) else () if isinstance(a, (int, float, complex)) else None
+        for a in sample.args
+    ]
     found = op.shape(*shapes, **sample.params)
     outs = [o.array.shape for o in run(op, sample.args, sample.params)]
     several = bool(found) and not isinstance(found[0], (int, np.integer))
@@ -236,8 +274,13 @@ def test_the_shape_rule_knows_the_shape(op: Any, sample: Sample) -> None:
 
 @pytest.mark.parametrize(("op", "sample"), SMOOTH)
 def test_float32_stays_float32(op: Any, sample: Sample) -> None:
-    small = [a.astype("f4") if isinstance(a, np.ndarray) and a.dtype == np.float64 else a for a in sample.args]
-    if any(isinstance(a, np.ndarray) and a.dtype.kind == "c" for a in small) or op.name in ("cast", "draw"):  # their dtype is a parameter
+    small = [
+        a.astype("f4") if isinstance(a, np.ndarray) and a.dtype == np.float64 else a for a in sample.args
+    ]
+    if any(isinstance(a, np.ndarray) and a.dtype.kind == "c" for a in small) or op.name in (
+        "cast",
+        "draw",
+    ):  # their dtype is a parameter
         return
     _, _, grads, chosen = gradients(op, Sample(*small, **sample.params))
     assert all(g.dtype == np.float32 for g in grads)
@@ -261,10 +304,15 @@ def test_a_node_holds_exactly_the_named_values(op: Any, sample: Sample) -> None:
                 named |= set(inspect.signature(rule).parameters)
             assert set(node.plan.slots) == named - {"g"} - set(op.params)
             held = [e for e in _flat(node.saved) if isinstance(e, np.ndarray)]
-            values = [*(g.array for g in given if isinstance(g, Value)), *(o.array for o in (out if isinstance(out, (tuple, list)) else [out]))]
+            values = [
+                *(g.array for g in given if isinstance(g, Value)),
+                *(o.array for o in (out if isinstance(out, (tuple, list)) else [out])),
+            ]
             for array in held:
                 hidden = op.visible < len(op.outs)
-                assert hidden or any(array is v or array.base is v for v in values), "a node holds an array that is no value of the op"
+                assert hidden or any(
+                    array is v or array.base is v for v in values
+                ), "a node holds an array that is no value of the op"
 
 
 def _flat(entry: Any) -> list[Any]:
@@ -278,12 +326,25 @@ def test_a_rule_speaks_only_in_operators_ops_and_numbers(op: Any) -> None:
         assert not names, f"{op.name}: a rule uses {names}"
         try:
             text = textwrap.dedent(inspect.getsource(rule)).strip()
-            tree = ast.parse(text if text.startswith(("def", "@")) else "(" + text[text.index("lambda") :].split("\n")[0].rstrip(",) ") + ")")
+            tree = ast.parse(
+                text
+                if text.startswith(("def", "@"))
+                else "(" + text[text.index("lambda") :].split("\n")[0].rstrip(",) ") + ")"
+            )
         except (OSError, SyntaxError, ValueError):
             continue
-        rules: list[ast.AST] = [n for n in ast.walk(tree) if isinstance(n, ast.Lambda)]  # not the forward below them
-        methods = {n.func.attr for r in rules or [tree] for n in ast.walk(r) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)
-                   and isinstance(n.func.value, ast.Name) and n.func.value.id in {"g", "out", *op.args}}  # fmt: skip
+        rules: list[ast.AST] = [
+            n for n in ast.walk(tree) if isinstance(n, ast.Lambda)
+        ]  # not the forward below them
+        methods = {
+            n.func.attr
+            for r in rules or [tree]
+            for n in ast.walk(r)
+            if isinstance(n, ast.Call)
+            and isinstance(n.func, ast.Attribute)
+            and isinstance(n.func.value, ast.Name)
+            and n.func.value.id in {"g", "out", *op.args}
+        }
         assert not methods, f"{op.name}: a rule calls array methods {methods}"
 
 

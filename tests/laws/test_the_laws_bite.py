@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from regrad.declare import OPS, Op
 from regrad.graph.node import Plan
 from tests.laws import test_every_op as laws
@@ -25,8 +26,16 @@ def planted(op: Op, monkeypatch: pytest.MonkeyPatch, fault: Any) -> None:
             return lambda g, s, p: [fault(piece) for piece in pull(g, s, p)]
 
         narrow = plan.narrow
-        return Plan(self, mask, plan.slots, plan.readers, plan.sources, spoiled(plan.pull), plan.targets,
-                    lambda some: (spoiled(narrow(some)[0]), narrow(some)[1]))  # fmt: skip
+        return Plan(
+            self,
+            mask,
+            plan.slots,
+            plan.readers,
+            plan.sources,
+            spoiled(plan.pull),
+            plan.targets,
+            lambda some: (spoiled(narrow(some)[0]), narrow(some)[1]),
+        )
 
     monkeypatch.setattr(Op, "_make_plan", faulty)
     for plans in (op.plans, op.plans_complex):
@@ -40,9 +49,13 @@ def has_slope(op: Op, sample: Sample) -> bool:
 
 @pytest.mark.parametrize("op", [pytest.param(op, id=name) for name, op in sorted(OPS.items()) if op.rules])
 def test_a_wrong_sign_in_a_rule_is_found(op: Op, monkeypatch: pytest.MonkeyPatch) -> None:
-    samples = [s for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth and has_slope(op, s)]
+    samples = [
+        s for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth and has_slope(op, s)
+    ]
     if not samples:  # a gradient that is zero everywhere has no sign: nothing is claimed of it
-        assert not any(has_slope(op, s) for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth)
+        assert not any(
+            has_slope(op, s) for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth
+        )
         return
     planted(op, monkeypatch, lambda piece: None if piece is None else -piece)
     try:

@@ -73,7 +73,11 @@ class Tensor:
         """The elements as ops see them: without history where there is none."""
         if self.event is not None:
             return self.cells
-        return np.vectorize(lambda n: Number(n.value), otypes=[object])(self.cells) if self.where.size else self.cells
+        return (
+            np.vectorize(lambda n: Number(n.value), otypes=[object])(self.cells)
+            if self.where.size
+            else self.cells
+        )
 
     def tolist(self) -> Any:
         return np.vectorize(lambda n: n.value, otypes=[float])(self.cells).tolist()
@@ -114,10 +118,14 @@ class Tensor:
 
     # ops: new memories
 
-    def _op(self, others: list[Any], rule: Any, reads: list[bool], own: bool = False, saves: bool | None = None) -> Tensor:
+    def _op(
+        self, others: list[Any], rule: Any, reads: list[bool], own: bool = False, saves: bool | None = None
+    ) -> Tensor:
         """``rule(*values) -> (value, derivative by each)`` on every element; ``reads``: whose memory backward reads."""
         operands = [self, *others]
-        arrays = np.broadcast_arrays(*[o.numbers() if isinstance(o, Tensor) else np.array(Number(o), object) for o in operands])
+        arrays = np.broadcast_arrays(
+            *[o.numbers() if isinstance(o, Tensor) else np.array(Number(o), object) for o in operands]
+        )
         out = np.empty(arrays[0].shape, object)
         record = _recording[0] and any(isinstance(o, Tensor) and o.requires_grad for o in operands)
         for place in np.ndindex(out.shape):
@@ -129,7 +137,13 @@ class Tensor:
         result = Tensor(memory, np.arange(out.size).reshape(out.shape))
         if record:
             read = [o.memory for o, r in zip(operands, reads, strict=True) if r and isinstance(o, Tensor)]
-            memory.happened(Event([o.event for o in operands if isinstance(o, Tensor) and o.event], read, any(reads) or own if saves is None else saves))
+            memory.happened(
+                Event(
+                    [o.event for o in operands if isinstance(o, Tensor) and o.event],
+                    read,
+                    any(reads) or own if saves is None else saves,
+                )
+            )
             if own:
                 memory.event.read.append((memory, 0))
         return result
@@ -182,7 +196,9 @@ class Tensor:
             if isinstance(o, Tensor) and o.memory is self.memory and _dense(self) and _dense(o):
                 a, b = self.where, o.where
                 if a.min() <= b.max() and b.min() <= a.max() and not (a.shape == b.shape and (a == b).all()):
-                    raise RuntimeError("unsupported operation: some elements of the input tensor and the written-to tensor")
+                    raise RuntimeError(
+                        "unsupported operation: some elements of the input tensor and the written-to tensor"
+                    )
         if _recording[0] and self.event is not None and self.event.leaf is not None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation")
         result = make()
@@ -192,12 +208,20 @@ class Tensor:
         for place in np.ndindex(self.shape):
             cell, was = self.where[place], self.memory.cells[self.where[place]]
             # What is not recorded changes the value and leaves the path of the gradient as it was.
-            self.memory.cells[cell] = new[place] if recorded else Number(new[place].value, ((was, 1.0),) if self.memory.event else ())
+            self.memory.cells[cell] = (
+                new[place]
+                if recorded
+                else Number(new[place].value, ((was, 1.0),) if self.memory.event else ())
+            )
         self.memory.version += 1
         if record and not self.detached:
             read = [o.memory for o in others if reads_other and isinstance(o, Tensor)]
-            before = [e for e in (self.memory.event, *(o.event for o in others if isinstance(o, Tensor))) if e]
-            self.memory.happened(Event(before, read, saves or self.view))  # through a view: PyTorch serves it once
+            before = [
+                e for e in (self.memory.event, *(o.event for o in others if isinstance(o, Tensor))) if e
+            ]
+            self.memory.happened(
+                Event(before, read, saves or self.view)
+            )  # through a view: PyTorch serves it once
             if own:
                 self.memory.event.read.append((self.memory, self.memory.version))
             if any(m is self.memory for m in read):  # its own old elements were copied before the write
@@ -235,7 +259,9 @@ class Tensor:
 
 def _dense(t: Tensor) -> bool:
     """Does the window see a stretch of memory without gaps?"""
-    return len(set(t.where.reshape(-1).tolist())) == t.where.size == int(t.where.max()) - int(t.where.min()) + 1
+    return (
+        len(set(t.where.reshape(-1).tolist())) == t.where.size == int(t.where.max()) - int(t.where.min()) + 1
+    )
 
 
 def tensor(data: Any, dtype: Any = None) -> Tensor:
@@ -253,7 +279,7 @@ def no_grad() -> Any:
         _recording[0] = was
 
 
-class autograd:  # noqa: N801 - stands for a module
+class autograd:
     """Passes: check every event, pull through the numbers, consume the events."""
 
     @staticmethod

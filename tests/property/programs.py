@@ -12,7 +12,12 @@ from typing import Any
 __all__ = ["Outcome", "run"]
 
 Outcome = list[Any]
-LEAVES = {"a": [[0.3, -0.7, 1.1], [0.9, 0.2, -0.4]], "b": [0.5, -1.2, 0.8], "c": 0.7, "d": [[1.3, 0.1, -0.6], [0.4, -0.9, 0.25]]}
+LEAVES = {
+    "a": [[0.3, -0.7, 1.1], [0.9, 0.2, -0.4]],
+    "b": [0.5, -1.2, 0.8],
+    "c": 0.7,
+    "d": [[1.3, 0.1, -0.6], [0.4, -0.9, 0.25]],
+}
 NEEDS_GRAD = ("a", "b", "c")
 
 BINARY = ("add", "sub", "mul")
@@ -25,8 +30,15 @@ SMALL = 0.5
 def refusal(error: Exception) -> str:
     """Why a step was refused, in one word."""
     text = str(error)
-    for word, phrase in (("freed", "second time"), ("modified", "modified by an inplace operation"), ("leaf", "leaf Variable"),
-                         ("no grad", "does not require grad"), ("overlap", "unsupported operation"), ("shape", "shape"), ("shape", "size")):  # fmt: skip
+    for word, phrase in (
+        ("freed", "second time"),
+        ("modified", "modified by an inplace operation"),
+        ("leaf", "leaf Variable"),
+        ("no grad", "does not require grad"),
+        ("overlap", "unsupported operation"),
+        ("shape", "shape"),
+        ("shape", "size"),
+    ):
         if phrase in text:
             return word
     return "other: " + text[:60]
@@ -102,7 +114,7 @@ def run(lib: Any, steps: list[tuple[int, int, int, int]], stop_when_refused: boo
             if kind % 12 in (6, 7) and id(x) in loose and y.requires_grad:
                 continue  # it would get a history that its memory does not share
             if kind % 12 in (6, 7) and x is y:
-                continue  # x.mul_(x): PyTorch copies its old elements for one factor and refuses the other; Regrad serves both
+                continue  # x.mul_(x): PyTorch copies its old elements for one factor only; Regrad serves both
             if kind % 12 in (6, 7, 8) and x is not y and family.get(id(x), id(x)) == family.get(id(y), id(y)):
                 continue  # PyTorch reads what it has just written, or refuses
             happened, made = step(lib, kind % 12, x, y, j, k, leaves)
@@ -157,7 +169,9 @@ def step(lib: Any, kind: int, x: Any, y: Any, j: int, k: int, leaves: dict[str, 
         if not roots:
             return [], None
         lib.autograd.backward(roots, retain_graph=bool(k % 2))
-        return [("grads", [None if leaves[n].grad is None else tolist(leaves[n].grad) for n in NEEDS_GRAD])], None
+        return [
+            ("grads", [None if leaves[n].grad is None else tolist(leaves[n].grad) for n in NEEDS_GRAD])
+        ], None
     # All leaves, so that every rule is needed: PyTorch checks also the saved values that this pass would not read.
     wanted = [t for t in (y, *(leaves[n] for n in NEEDS_GRAD)) if t.requires_grad and not t._is_view()]
     root = x.sum()

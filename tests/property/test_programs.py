@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 
-import regrad as rg
 from hypothesis import given
 from hypothesis import strategies as st
+
+import regrad as rg
 from tests.property import naive, programs
 
-STEPS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40)), max_size=25)
+STEPS = st.lists(
+    st.tuples(st.integers(0, 11), st.integers(0, 40), st.integers(0, 40), st.integers(0, 40)), max_size=25
+)
 
 
 @given(STEPS)
@@ -24,7 +27,10 @@ def test_many_longer_programs_agree() -> None:
     rng = random.Random(7)
     refused = 0
     for _ in range(300):
-        steps = [(rng.randrange(12), rng.randrange(60), rng.randrange(60), rng.randrange(60)) for _ in range(rng.randrange(10, 45))]
+        steps = [
+            (rng.randrange(12), rng.randrange(60), rng.randrange(60), rng.randrange(60))
+            for _ in range(rng.randrange(10, 45))
+        ]
         ours, twin = programs.run(rg, steps), programs.run(naive, steps)
         refused += sum(1 for o in ours if o[1] == "refused")
         assert not programs.differ(ours, twin), steps

@@ -6,6 +6,7 @@ The expected numbers are worked out by hand beside each test.
 from __future__ import annotations
 
 import pytest
+
 import regrad as rg
 
 

@@ -6,6 +6,7 @@ import gc
 import inspect
 
 import pytest
+
 import regrad as rg
 
 
@@ -99,8 +100,12 @@ def shared(name: str) -> str:
 
 def test_a3_by_default_a_shared_trunk_behaves_as_in_pytorch() -> None:
     assert {name: shared(name) for name in TRUNKS} == {
-        "add": "ok", "neg": "ok", "expand": "ok", "mul": "SHARED_TRUNK", "exp": "SHARED_TRUNK",
-    }  # fmt: skip
+        "add": "ok",
+        "neg": "ok",
+        "expand": "ok",
+        "mul": "SHARED_TRUNK",
+        "exp": "SHARED_TRUNK",
+    }
 
 
 def test_a3_strict_refuses_every_consumed_node() -> None:

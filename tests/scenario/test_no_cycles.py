@@ -8,6 +8,7 @@ import time
 import weakref
 
 import pytest
+
 import regrad as rg
 from regrad.autograd import Function
 
@@ -21,9 +22,12 @@ def _no_collector():
 
 
 SAVES_ITS_OUTPUT = {
-    "tanh": lambda x: x.tanh(), "exp": lambda x: x.exp(), "sigmoid": lambda x: x.sigmoid(), "div": lambda x: x / (x + 1),
+    "tanh": lambda x: x.tanh(),
+    "exp": lambda x: x.exp(),
+    "sigmoid": lambda x: x.sigmoid(),
+    "div": lambda x: x / (x + 1),
     "pow": lambda x: x**3,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SAVES_ITS_OUTPUT)

@@ -11,6 +11,7 @@ import textwrap
 
 import numpy as np
 import pytest
+
 import regrad as rg
 from regrad.autograd import Function
 
@@ -111,13 +112,18 @@ AFFINE = {
 }
 
 
-@pytest.mark.parametrize("op", [lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a @ b, lambda a, b: a - b, rg.atan2, rg.hypot])
+@pytest.mark.parametrize(
+    "op", [lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a @ b, lambda a, b: a - b, rg.atan2, rg.hypot]
+)
 def test_c6_a_frozen_input_keeps_nothing_alive_for_itself(op) -> None:
     a, b = rg.rand(3, 3), rg.rand(3, 3)
     both = op(a.clone().requires_grad_(), b.clone().requires_grad_())
     whole = {r.slot: set(r.readers) for r in rg.graph.saved(both)}
     args = both.grad_fn.plan.op.args
-    for live, out in ((args[0], op(a.clone().requires_grad_(), b)), (args[1], op(a, b.clone().requires_grad_()))):
+    for live, out in (
+        (args[0], op(a.clone().requires_grad_(), b)),
+        (args[1], op(a, b.clone().requires_grad_())),
+    ):
         found = rg.graph.saved(out)
         assert {r.slot for r in found} == {slot for slot, readers in whole.items() if live in readers}
         assert all(r.readers == (live,) for r in found)

@@ -141,22 +141,28 @@ def _folded(size: int, values: Any, flags: Any) -> list[Any]:
 
 @batch_rule("nll_loss", "cross_entropy")
 def _classes(size: int, values: Any, flags: Any, params: Any, *, name: str) -> Any:
-    x, target, weight = values
-    if flags[2]:
-        return NotImplemented
     x, target = _folded(size, values[:2], flags[:2])
-    loss = _parted(_caller(name)(x, target, weight, **{**params, "how": "none"}), 0, size)
+    weight, how = values[2], params["how"]
+    loss = _parted(_caller(name)(x, target, None, **{**params, "how": "none"}), 0, size)
     dims = tuple(range(1, loss.array.ndim))
-    if params["how"] == "none":
-        return loss
-    if params["how"] == "sum":
-        return loss.sum(dims)
-    counts = target.array != params["ignore_index"]
-    if weight is not None:
-        counts = np.where(counts, weight.array[np.where(counts, target.array, 0)], 0)
-    counts = counts.reshape(loss.array.shape).sum(axis=dims)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return loss.sum(dims) / wrap(counts.astype(x.array.dtype))
+    counts = target != params["ignore_index"]
+    if weight is not None:  # of each target's class
+        known = target * counts
+        if flags[2]:
+            table, known = weight.reshape(-1), known + _starts(size, target, weight.array.shape[1])
+        else:
+            table = weight
+        counts = _caller("index")(table, known, dim=0, span=1, count=None) * counts
+        loss = loss * counts.reshape(*loss.array.shape)
+    if how != "mean":
+        return loss if how == "none" else loss.sum(dims)
+    return loss.sum(dims) / counts.reshape(*loss.array.shape).sum(dims)
+
+
+def _starts(size: int, folded: Any, each: int) -> Any:
+    """For each of the cases of all samples, ``each`` times the number of its sample."""
+    s = folded.array.shape
+    return wrap((np.arange(size) * each).repeat(s[0] // size).reshape(s[0], *[1] * (len(s) - 1)))
 
 
 @batch_rule("pick_class", "entropy_pull")
@@ -176,7 +182,7 @@ def _place_class(size: int, values: Any, flags: Any, params: Any) -> Any:
 
 def _rows_of(size: int, indices: Any, rows: int) -> Any:
     """Numbers of rows among the tables of all samples, which lie one below the other."""
-    return wrap(indices.array + np.arange(size).reshape(size, *[1] * (indices.array.ndim - 1)) * rows)
+    return indices + wrap(np.arange(size).reshape(size, *[1] * (indices.array.ndim - 1)) * rows)
 
 
 @batch_rule("embedding", "embed_push")
@@ -184,16 +190,22 @@ def _embedding(size: int, values: Any, flags: Any, params: Any, *, name: str) ->
     weight, indices = values
     if not flags[0]:
         return _caller(name)(weight, indices, **params)
-    if params["padding_idx"] >= 0 or params.get("by_frequency"):
+    if params.get("by_frequency"):
         return NotImplemented
     indices = _with_batch(size, indices, flags[1])
-    return _caller(name)(_joined(weight, 0), _rows_of(size, indices, weight.array.shape[1]), **params)
+    out = _caller(name)(_joined(weight, 0), _rows_of(size, indices, weight.array.shape[1]), **{**params, "padding_idx": -1})
+    if params["padding_idx"] < 0:
+        return out
+    padding = (indices == params["padding_idx"]).unsqueeze(-1)
+    return out.masked_fill(padding, 0) if name == "embed_push" else _caller("where")(padding, out.detach(), out)
 
 
 @batch_rule("embed_pull")
 def _embed_pull(size: int, values: Any, flags: Any, params: Any) -> Any:
-    if params["padding_idx"] >= 0 or params["by_frequency"]:
+    if params["by_frequency"]:
         return NotImplemented
     g, indices = _all(size, values, flags)
+    if params["padding_idx"] >= 0:
+        g = g.masked_fill((indices == params["padding_idx"]).unsqueeze(-1), 0)
     rows = params["rows"]
-    return _parted(_caller("embed_pull")(g, _rows_of(size, indices, rows), **{**params, "rows": size * rows}), 0, size)
+    return _parted(_caller("embed_pull")(g, _rows_of(size, indices, rows), **{**params, "padding_idx": -1, "rows": size * rows}), 0, size)

@@ -24,7 +24,7 @@ SHIFTED: dict[str, tuple[str, ...]] = {
                      "linalg_vector_norm"), ("dim",)),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "softmax", "log_softmax", "glu", "recurrence", "shift"), ("dim",)),
     **dict.fromkeys(("sort", "argsort", "topk", "kthvalue", "median_along", "nanmedian_along", "mode"), ("dim",)),
-    **dict.fromkeys(("flip", "roll", "squeeze", "unsqueeze", "rot90"), ("dims",)),
+    **dict.fromkeys(("flip", "squeeze", "unsqueeze", "rot90"), ("dims",)),
     **dict.fromkeys(("select", "slice", "unbind", "split", "unsafe_split", "cat", "stack", "unfold", "cross", "share", "pick"), ("dim",)),
     **dict.fromkeys(("gather", "scatter", "scatter_add", "scatter_prod", "scatter_extreme"), ("dim",)),
     **dict.fromkeys(("fft_c2c", "fft_r2c", "fft_c2r", "resized", "scaled_pairs"), ("dim",)),
@@ -38,13 +38,13 @@ TRAILING: dict[str, int] = {
     **dict.fromkeys(("tril", "triu", "identity_like", "linalg_cholesky_ex", "linalg_det", "linalg_eig", "linalg_eigh", "linalg_eigvals",
                      "linalg_eigvalsh", "linalg_inv_ex", "linalg_ldl_factor_ex", "linalg_lu_factor_ex", "linalg_matrix_exp", "linalg_pinv",
                      "linalg_qr", "linalg_slogdet", "linalg_svd", "linalg_svdvals", "geqrf"), 2),
-    **dict.fromkeys(("cholesky_solve", "linalg_solve_ex", "linalg_solve_triangular", "linalg_lstsq", "cdist", "attention_weights",
+    **dict.fromkeys(("cholesky_solve", "linalg_solve_ex", "linalg_solve_triangular", "linalg_lstsq", "cdist",
                      "scaled_dot_product_attention"), 2),
     "permutation_of": 1,
     "dropout": 0,
 }  # fmt: skip
 
-_OF_ROWS = ("max", "min", "share", "mode", "sort", "argsort")  # with dim=None they look at all elements as one row
+_OF_ROWS = ("max", "min", "mode", "sort", "argsort")  # with dim=None they look at all elements as one row
 
 
 def _up(dims: Any, ndim: int) -> Any:
@@ -61,10 +61,10 @@ def _shifted(name: str) -> Any:
         values = [_with_batch(size, v, f) for v, f in zip(values, flags, strict=True)]
         ndims = {v.array.ndim - 1 for v in values if isinstance(v, Value)}
         ndim = max(ndims)
-        if len(ndims) > 1 and name != "pick":
+        if len(ndims) > 1 and name not in ("pick", "share"):
             return NotImplemented
         if ndim == 0 and SHIFTED[name] and name not in ("unsqueeze", "stack"):
-            if OPS[name].viewing:
+            if OPS[name].viewing or name == "pick":
                 return NotImplemented
             out = rule(size, [v.unsqueeze(1) if isinstance(v, Value) else v for v in values], flags, params)  # numbers as rows of one
             return tuple(o.reshape(size) for o in out) if isinstance(out, tuple) else out if out is NotImplemented else out.reshape(size)
@@ -80,11 +80,15 @@ def _shifted(name: str) -> Any:
 
 def _trailing(name: str, keep: int) -> Any:
     def rule(size: int, values: Any, flags: Any, params: Any) -> Any:
-        if params.get("mode") == "r":
-            return NotImplemented  # an empty Q, which knows no batch
         if keep and any(isinstance(v, Value) and v.array.ndim - f < keep for v, f in zip(values, flags, strict=True)):
             return NotImplemented
+        if OPS[name].visible > 1:  # some results may depend on one argument alone
+            if len({v.array.ndim - f for v, f in zip(values, flags, strict=True)}) > 1:
+                return NotImplemented
+            values, flags = [_with_batch(size, v, f) for v, f in zip(values, flags, strict=True)], [True] * len(values)
         out = _caller(name)(*_aligned(values, flags), **params)
+        if isinstance(out, tuple) and any(o.array.shape[:1] != (size,) for o in out):
+            return NotImplemented  # an empty result, which knows no batch
         return out if name != "identity_like" else out.expand(size, *out.array.shape)
 
     return rule
@@ -175,14 +179,23 @@ def _extreme(size: int, values: Any, flags: Any, params: Any, *, name: str) -> A
 
 @batch_rule("searchsorted")
 def _searchsorted(size: int, values: Any, flags: Any, params: Any) -> Any:
-    if flags == (False, True, False):
-        if values[0].array.ndim > 1 or not isinstance(values[1], Value):
-            return NotImplemented
+    sequence, wanted, sorter = values
+    if isinstance(wanted, Value) and sequence.array.ndim == 1 and not flags[0] and not flags[2]:
         return _caller("searchsorted")(*values, **params)
-    rows = [_with_batch(size, v, f) for v, f in zip(values, flags, strict=True)]
-    if not isinstance(rows[1], Value) or rows[1].array.ndim != rows[0].array.ndim:
-        return NotImplemented
-    return _caller("searchsorted")(*rows, **params)
+    wanted = wanted if isinstance(wanted, Value) else wrap(np.asarray(wanted))
+    sequence, wanted, sorter = (_with_batch(size, v, f) for v, f in zip((sequence, wanted, sorter), flags, strict=True))
+    if sequence.array.ndim > 2:
+        return _caller("searchsorted")(sequence, wanted, sorter, **params)
+    rows = wanted.reshape(size, prod(wanted.array.shape[1:]))
+    return _caller("searchsorted")(sequence, rows, sorter, **params).reshape(*wanted.array.shape)
+
+
+@batch_rule("roll")
+def _roll(size: int, values: Any, flags: Any, params: Any) -> Any:
+    x, dims, shape = values[0], params["dims"], values[0].array.shape
+    if dims is None:
+        return _caller("roll")(x.reshape(size, prod(shape[1:])), shifts=params["shifts"], dims=(1,)).reshape(*shape)
+    return _caller("roll")(x, **{**params, "dims": _up(dims, x.array.ndim - 1)})
 
 
 # -- products
@@ -202,11 +215,19 @@ def _matmul(size: int, values: Any, flags: Any, params: Any) -> Any:
     return out if min(of_a, of_b) > 1 else out.squeeze((-2, -1)) if of_a == of_b else out.squeeze(-2 if of_a == 1 else -1)
 
 
+@batch_rule("attention_weights")
+def _weights(size: int, values: Any, flags: Any, params: Any) -> Any:
+    *others, total = (_with_batch(size, v, f) for v, f in zip(values, flags, strict=True))
+    flags = [isinstance(v, Value) for v in values]
+    *aligned, column = _aligned((*others, None if total is None else total.unsqueeze(-1)), flags)
+    return _caller("attention_weights")(*aligned, None if column is None else column.squeeze(-1), **params)
+
+
 @batch_rule("linear_no_bias", "linear")
 def _linear(size: int, values: Any, flags: Any, params: Any) -> Any:
     x, w = values[0], values[1]
     bias = values[2] if len(values) > 2 else None
-    if not flags[1] and x.array.ndim > 1:
+    if not flags[1]:
         out = _caller("linear_no_bias")(x, w)
     else:
         x = _with_batch(size, x, flags[0])
@@ -214,7 +235,8 @@ def _linear(size: int, values: Any, flags: Any, params: Any) -> Any:
         out = _caller("matmul")(flat, _with_batch(size, w, flags[1]).transpose(1, 2)).reshape(*x.array.shape[:-1], w.array.shape[-2])
     if bias is None:
         return out
-    return out + (bias.reshape(size, *[1] * (out.array.ndim - 2), bias.array.shape[-1]) if flags[2] else bias)
+    out, bias = _aligned((out, bias), (flags[0] or flags[1], flags[2]))
+    return out + bias
 
 
 @batch_rule("outer")
@@ -247,8 +269,8 @@ def _back(order: tuple[int, ...]) -> tuple[int, ...]:
 
 def _offsets(size: int, k: Any, each: int) -> Any:
     """Positions among all samples' elements from positions in each sample of ``each`` elements."""
-    starts = np.arange(size).reshape(size, *[1] * (k.array.ndim - 1)) * each
-    return wrap(np.where(k.array < 0, k.array + each, k.array) + starts)
+    starts = wrap(np.arange(size).reshape(size, *[1] * (k.array.ndim - 1)) * each)
+    return k + (k < 0) * each + starts
 
 
 def _positions(name: str) -> Any:
@@ -267,8 +289,10 @@ def _positions(name: str) -> Any:
         whole = tuple(given["shape"]) if name == "index_grad" else x.array.shape
         picked = (count,) if count is not None else k.array.shape[1:] if flags[1] else k.array.shape
         if rest and isinstance(rest[0], Value):  # as wide as what is written to
-            wide = _aligned((rest[0], x), (flags[2], True))[0]
-            rest = [wide.expand(size, *whole[1 : dim + 1], *picked, *whole[dim + span + 1 :])]
+            slabs = (*whole[1 : dim + 1], *picked, *whole[dim + span + 1 :])
+            v, s = rest[0], rest[0].array.shape
+            v = v.reshape(size, *[1] * (len(slabs) + 1 - len(s)), *s[1:]) if flags[2] else v
+            rest = [v.expand(size, *slabs)]
         if not flags[1]:
             return op(x, k, *rest, **{**given, "dim": dim + 1})
         if count is not None:

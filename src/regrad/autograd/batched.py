@@ -15,6 +15,7 @@ __all__ = ["batched_grad"]
 def batched_grad(outputs: Any, inputs: Any, cotangents: Any, retain: bool, create: bool, allow: bool, materialize: bool) -> tuple[Any, ...]:
     """The gradients for each row of the cotangents, the rows in front."""
     from regrad.autograd import batch_folds as batch_folds  # fills the table of rules, as the next one does
+    from regrad.autograd import batch_indexing as batch_indexing
     from regrad.autograd import batch_rules as batch_rules
     from regrad.autograd.batching import Batched, Level
     from regrad.autograd.passes import grad

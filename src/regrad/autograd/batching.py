@@ -58,6 +58,31 @@ class Level:
             return tuple(level.wrap(o) for o in out)
         return level.wrap(out)
 
+    def draw(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A random function inside `vmap`: once for all samples, or for each of them, as ``randomness`` says."""
+        if self.randomness == "error":
+            raise RuntimeError("vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+                               "randomness flags on vmap or perform the randomness operation out of vmap")  # fmt: skip
+        own = [isinstance(a, Batched) and a.level is self for a in args]
+        from regrad.ops import random
+
+        source = kwargs.get("generator") or random.default_generator
+        outs = []
+        token = MODE.set(mode().but(batch=self.outer))
+        try:
+            if self.randomness == "same" and not any(own):
+                return fn(*args, **kwargs)
+            start = source.get_state()
+            for k in range(self.size):
+                if self.randomness == "same":
+                    source.set_state(start)
+                outs.append(fn(*[a.value.select(0, k) if mine else a for a, mine in zip(args, own, strict=True)], **kwargs))
+            if isinstance(outs[0], tuple):
+                return tuple(self.wrap(_stack(list(column))) for column in zip(*outs, strict=True))
+            return self.wrap(_stack(outs))
+        finally:
+            MODE.reset(token)
+
     def dispatch_function(self, cls: Any, args: tuple[Any, ...]) -> Any:
         """A custom function on batched tensors: its own ``vmap`` rule, or its forward run on batched tensors."""
         found = [a.level for a in args if isinstance(a, Batched)]
@@ -118,6 +143,7 @@ class Batched(Tensor):
 
     def adopt(self, result: Any) -> Any:
         """Take over the outcome of an in-place op."""
+        refuse_batched(self.level, result)
         if not isinstance(result, Batched) or result.level is not self.level:
             result = self.level.wrap(result.expand(self.level.size, *result.shape))
         if result.array.shape != self.array.shape:
@@ -135,6 +161,14 @@ class Batched(Tensor):
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"BatchedTensor(lvl={self.level.depth}, bdim=0, value={self.value!r})"
+
+
+def refuse_batched(level: Level | None, source: Any) -> None:
+    """Refuse to write what differs between the samples of a deeper `vmap` into something that is batched only up to ``level``."""
+    if isinstance(source, Batched) and (level is None or source.level.depth > level.depth):
+        raise RuntimeError("vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that "
+                           "has more elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over "
+                           "in a vmap. Please try to use out-of-place operators instead of inplace arithmetic.")  # fmt: skip
 
 
 def _stack(values: list[Any]) -> Any:
@@ -171,13 +205,8 @@ def _loop(level: Level, op: Any, values: tuple[Any, ...], flags: tuple[bool, ...
     if op.name not in _told:
         _told.add(op.name)
         warnings.warn(f"vmap: {op.name!r} has no batching rule here and runs once per sample", LoopWarning, stacklevel=6)
-    from regrad.ops import random
-
-    start = random.get_rng_state() if level.randomness == "same" else None
     outs = []
     for k in range(level.size):
-        if start is not None:
-            random.set_rng_state(start)
         outs.append(op.caller(*[v.select(0, k) if f else v for v, f in zip(values, flags, strict=True)], **params))
     if isinstance(outs[0], (tuple, list)):
         return tuple(_stack(list(column)) for column in zip(*outs, strict=True))

@@ -51,14 +51,17 @@ class FunctionCtx:
         self._materialize = True
         self._node: Any = None
         self._mask = -1
+        self._outs: tuple[Any, ...] = ()
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep inputs or outputs for the backward, which finds them in ``ctx.saved_tensors``."""
         for t in tensors:
             if t is not None and not isinstance(t, Value):
-                raise TypeError(f"save_for_backward can only save variables, but got {type(t).__name__}; put other things on "
-                                f"ctx as attributes")  # fmt: skip
+                raise TypeError(
+                    f"save_for_backward can only save variables, but got {type(t).__name__}; put other things"
+                    " on ctx as attributes"
+                )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
@@ -90,8 +93,10 @@ class FunctionCtx:
             return self._to_push or self._to_save
         if not isinstance(node.saved, tuple):
             raise lifetime.freed_error(node, (node,))
-        return tuple(_open(node, e, s, f"saved_tensors[{k}]")
-                     for k, (e, s) in enumerate(zip(node.saved, node.plan.sources, strict=True)))  # fmt: skip
+        return tuple(
+            _open(node, e, s, f"saved_tensors[{k}]")
+            for k, (e, s) in enumerate(zip(node.saved, node.plan.sources, strict=True))
+        )
 
     def __getattr__(self, name: str) -> Any:
         kept = self.__dict__.get("_kept", {})
@@ -149,11 +154,13 @@ def _open(node: Node, entry: Any, source: tuple[str, Any], what: str) -> Any:
         def error() -> Exception:
             op = node.plan.op.name
             return NonDifferentiableSaved(
-                f"{op}: a second derivative would go through {what}, which is neither an input nor an output of {op} and so has no "
-                f"history: the result would silently miss a term. Save an input or output instead and compute it in backward; "
-                f"or, if there is no second derivative, mark backward with @once_differentiable.",
-                name=what.removeprefix("ctx."), op=op,
-            )  # fmt: skip
+                f"{op}: a second derivative would go through {what}, which is neither an input nor an output"
+                f" of {op} and so has no history: the result would silently miss a term. Save an input or"
+                " output instead and compute it in backward; or, if there is no second derivative, mark"
+                " backward with @once_differentiable.",
+                name=what.removeprefix("ctx."),
+                op=op,
+            )
 
         return _poisoned(array, node, what, error)
     return wrap(array)
@@ -192,19 +199,25 @@ class Function:
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """The gradient of each input, given the gradient of each output."""
-        raise NotImplementedError("You must implement either the backward or vjp method for your custom autograd.Function to use "
-                                  "it with backward mode AD.")  # fmt: skip
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use "
+            "it with backward mode AD."
+        )
 
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """The tangent of each output, given the tangent of each input."""
-        raise NotImplementedError("You must implement the jvp function for custom autograd.Function to use it with forward mode AD.")
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
         """The batching rule: (outputs, their batch dimensions)."""
-        raise NotImplementedError("To use autograd.Function with vmap, it must either override the vmap staticmethod or have "
-                                  "generate_vmap_rule=True.")  # fmt: skip
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, it must either override the vmap staticmethod or have "
+            "generate_vmap_rule=True."
+        )
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
@@ -246,13 +259,19 @@ def _apply(cls: Any, args: tuple[Any, ...]) -> tuple[Any, FunctionCtx]:
         if isinstance(o, Value) and not dirty and (any(o is a for a in args) or o.edge is not None):
             alias = wrap(o.array)  # an input handed through: a tensor of its own, over the same memory
             outs[k] = alias
-            ctx._to_save = tuple(alias if t is o and not any(t is a for a in args) else t for t in ctx._to_save)
+            ctx._to_save = tuple(
+                alias if t is o and not any(t is a for a in args) else t for t in ctx._to_save
+            )
     for d in ctx._dirty:
         if not any(d is o for o in outs):
-            raise RuntimeError(f"{cls.__name__}: Some elements marked as dirty during the forward method were not returned as "
-                               f"output. The inputs that are modified inplace must all be outputs of the Function.")  # fmt: skip
+            raise RuntimeError(
+                f"{cls.__name__}: Some elements marked as dirty during the forward method were not returned"
+                " as output. The inputs that are modified inplace must all be outputs of the Function."
+            )
         if m.record and type(d.edge) is Leaf:
-            raise RuntimeError(f"{cls.__name__}: a leaf Variable that requires grad is being used in an in-place operation.")
+            raise RuntimeError(
+                f"{cls.__name__}: a leaf Variable that requires grad is being used in an in-place operation."
+            )
         versions.wrote(d.array, cls.__name__)
     if m.record and any(ctx.needs_input_grad):
         _make_node(cls, ctx, args, edges, outs, m)
@@ -265,10 +284,15 @@ def _edge(value: Value) -> Any:
     return None if edge is BARRED else edge
 
 
-def _make_node(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: tuple[Any, ...], outs: list[Any], m: Any) -> None:
+def _make_node(
+    cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: tuple[Any, ...], outs: list[Any], m: Any
+) -> None:
     frozen = ctx._frozen
-    diff = tuple(k for k, o in enumerate(outs) if isinstance(o, Value) and o.array.dtype.kind in "fcV"
-                 and not any(o is f for f in frozen))  # fmt: skip
+    diff = tuple(
+        k
+        for k, o in enumerate(outs)
+        if isinstance(o, Value) and o.array.dtype.kind in "fcV" and not any(o is f for f in frozen)
+    )
     single = len(outs) == 1 and diff == (0,)
     node = object.__new__(Node)
     saved, sources = [], []
@@ -284,7 +308,9 @@ def _make_node(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: tuple[A
         return _pull(cls, ctx, node, g, wanted, walk)
 
     op = _CustomOp(cls.__name__, None if single else diff)
-    node.plan = Plan(op, mask, names, tuple(every for _ in names), tuple(sources), pull, None, lambda _: (pull, None))
+    node.plan = Plan(
+        op, mask, names, tuple(every for _ in names), tuple(sources), pull, None, lambda _: (pull, None)
+    )
     node.edges = edges
     node.saved = tuple(saved)
     node.params = ctx
@@ -299,7 +325,7 @@ def _make_node(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], edges: tuple[A
         import traceback
 
         node.more().anomaly = "".join(traceback.format_stack()[:-4])
-    ctx._outs = tuple((o.array.shape, o.array.dtype) if isinstance(o, Value) else None for o in outs)  # type: ignore[attr-defined]
+    ctx._outs = tuple((o.array.shape, o.array.dtype) if isinstance(o, Value) else None for o in outs)
     ctx._node = weakref.ref(node)
     for name, thing in list(vars(ctx).items()):
         if isinstance(thing, Value) and not name.startswith("_"):
@@ -334,7 +360,7 @@ def _sorted_out(t: Any, args: tuple[Any, ...], outs: list[Any]) -> tuple[Any, tu
 def _pull(cls: Any, ctx: FunctionCtx, node: Node, g: Any, wanted: int | None, walk: Any) -> list[Any]:
     """Run the user's backward and check what it returns."""
     diff = node.plan.op.diff
-    outs = ctx._outs  # type: ignore[attr-defined]
+    outs = ctx._outs
     given: list[Any] = [None] * len(outs)
     for place, k in enumerate(diff if diff is not None else (0,)):
         given[k] = g[place] if type(g) is list else g
@@ -354,31 +380,41 @@ def _pull(cls: Any, ctx: FunctionCtx, node: Node, g: Any, wanted: int | None, wa
     while len(pieces) > count and pieces[-1] is None:
         pieces.pop()
     if len(pieces) != count:
-        raise RuntimeError(f"function {node.name()} returned an incorrect number of gradients (expected {count}, got {len(pieces)})")
+        raise RuntimeError(
+            f"function {node.name()} returned an incorrect number of gradients (expected {count}, got"
+            f" {len(pieces)})"
+        )
     out: list[Any] = []
     shapes: Any = node.shapes
     for i, piece in enumerate(pieces):
         if piece is None or node.edges[i] is None:
             if piece is not None and not isinstance(piece, Value):
-                raise RuntimeError(f"function {node.name()} returned a gradient different than None at position {i + 1}, but the "
-                                   f"corresponding forward input was not a Variable")  # fmt: skip
+                raise RuntimeError(
+                    f"function {node.name()} returned a gradient different than None at position {i + 1}, but"
+                    " the corresponding forward input was not a Variable"
+                )
             out.append(None)
             continue
         if not isinstance(piece, Value):
-            raise TypeError(f"function {node.name()}: expected a Tensor or None as gradient {i}, got {type(piece).__name__}")
+            raise TypeError(
+                f"function {node.name()}: expected a Tensor or None as gradient {i}, got"
+                f" {type(piece).__name__}"
+            )
         try:
             fits = np.broadcast_shapes(piece.array.shape, shapes[i]) == piece.array.shape
         except ValueError:
             fits = False
         if not fits:
-            raise RuntimeError(f"Function {node.name()} returned an invalid gradient at index {i} - got {list(piece.array.shape)} but "
-                               f"expected shape compatible with {list(shapes[i])}")  # fmt: skip
+            raise RuntimeError(
+                f"Function {node.name()} returned an invalid gradient at index {i} - got"
+                f" {list(piece.array.shape)} but expected shape compatible with {list(shapes[i])}"
+            )
         out.append(piece if walk.record else piece.array)
     return out
 
 
 def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a custom backward that cannot itself be differentiated: a second derivative raises instead of being wrong."""
+    """Mark a custom backward that cannot be differentiated itself: a second derivative raises, and is not wrong."""
 
     @functools.wraps(fn)
     def backward(ctx: Any, *grads: Any) -> Any:
@@ -390,7 +426,9 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         node = ctx._node()
 
         def error() -> Exception:
-            return RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+            return RuntimeError(
+                "trying to differentiate twice a function that was marked with @once_differentiable"
+            )
 
         def barred(t: Any) -> Any:
             return _poisoned(t.array, node, "", error) if isinstance(t, Value) else t
@@ -398,5 +436,3 @@ def once_differentiable(fn: Callable[..., Any]) -> Callable[..., Any]:
         return tuple(barred(t) for t in out) if isinstance(out, (tuple, list)) else barred(out)
 
     return backward
-
-

@@ -14,9 +14,19 @@ from typing import Any
 
 from regrad.graph.modes import MODE, Switch, mode
 
-__all__ = ["detect_anomaly", "enable_grad", "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
-           "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_anomaly_enabled", "set_detect_anomaly",
-           "set_grad_enabled"]  # fmt: skip
+__all__ = [
+    "detect_anomaly",
+    "enable_grad",
+    "inference_mode",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_anomaly_enabled",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
 
 
 class _Decorating(Switch):
@@ -55,7 +65,7 @@ class _Decorating(Switch):
                         with self.clone():
                             steps.close()
                         raise
-                    except BaseException:  # noqa: BLE001 - handed to the generator, whose business it is
+                    except BaseException:
                         send, thing = steps.throw, sys.exc_info()[1]
             except StopIteration as stop:
                 return stop.value
@@ -63,7 +73,7 @@ class _Decorating(Switch):
         return decorated
 
 
-class no_grad(_Decorating):  # noqa: N801 - PyTorch's name
+class no_grad(_Decorating):
     """Record nothing: results do not require grad. PyTorch: torch.no_grad.
 
     >>> x = rg.ones(2, requires_grad=True)
@@ -81,7 +91,7 @@ class no_grad(_Decorating):  # noqa: N801 - PyTorch's name
         super().__init__(record=False)
 
 
-class enable_grad(_Decorating):  # noqa: N801 - PyTorch's name
+class enable_grad(_Decorating):
     """Record again inside `no_grad`. PyTorch: torch.enable_grad.
 
     >>> x = rg.ones(2, requires_grad=True)
@@ -99,7 +109,7 @@ class enable_grad(_Decorating):  # noqa: N801 - PyTorch's name
         super().__init__(record=True)
 
 
-class set_grad_enabled(_Decorating):  # noqa: N801 - PyTorch's name
+class set_grad_enabled(_Decorating):
     """Record or not, from now on; as a context or decorator, until it ends. PyTorch: torch.set_grad_enabled.
 
     >>> with rg.set_grad_enabled(False):
@@ -109,7 +119,7 @@ class set_grad_enabled(_Decorating):  # noqa: N801 - PyTorch's name
 
     __slots__ = ()
 
-    def __init__(self, mode: bool) -> None:  # noqa: A002 - PyTorch's name
+    def __init__(self, mode: bool) -> None:
         super().__init__(record=bool(mode))
         self._was.append(_set(record=bool(mode)))
 
@@ -123,7 +133,7 @@ class set_grad_enabled(_Decorating):  # noqa: N801 - PyTorch's name
         return super().__call__(fn)
 
 
-class inference_mode(_Decorating):  # noqa: N801 - PyTorch's name
+class inference_mode(_Decorating):
     """`no_grad`, and the results are barred from graphs for good. PyTorch: torch.inference_mode.
 
     >>> with rg.inference_mode():
@@ -160,7 +170,7 @@ def is_inference_mode_enabled() -> bool:
     return mode().inference
 
 
-class set_detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
+class set_detect_anomaly(Switch):
     """Check every backward step for nan (and note where forward ops were called), from now on or inside a ``with``.
 
     PyTorch: torch.autograd.set_detect_anomaly.
@@ -168,7 +178,7 @@ class set_detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
 
     __slots__ = ()
 
-    def __init__(self, mode: bool, check_nan: bool = True) -> None:  # noqa: A002 - PyTorch's name
+    def __init__(self, mode: bool, check_nan: bool = True) -> None:
         super().__init__(anomaly=bool(check_nan) if mode else None)
         self._was.append(_set(**self.changes))
 
@@ -176,7 +186,7 @@ class set_detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
         return self
 
 
-class detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
+class detect_anomaly(Switch):
     """Inside this context a backward step that produces nan raises and names the forward op and its line.
 
     PyTorch: torch.autograd.detect_anomaly.

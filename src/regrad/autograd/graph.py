@@ -18,13 +18,22 @@ from regrad.graph.modes import MODE, Switch, mode
 from regrad.graph.node import Handle, Node, Output
 from regrad.graph.value import Value, root, wrap
 
-__all__ = ["GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge",
-           "increment_version", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks"]  # fmt: skip
+__all__ = [
+    "GradientEdge",
+    "Node",
+    "allow_mutation_on_saved_tensors",
+    "disable_saved_tensors_hooks",
+    "get_gradient_edge",
+    "increment_version",
+    "register_multi_grad_hook",
+    "save_on_cpu",
+    "saved_tensors_hooks",
+]
 
 _refusal: ContextVar[str | None] = ContextVar("regrad_hooks_refused", default=None)
 
 
-class saved_tensors_hooks(Switch):  # noqa: N801 - PyTorch's name
+class saved_tensors_hooks(Switch):
     """Hand every value saved inside this context to ``pack_hook``, and ask ``unpack_hook`` for it when it is read.
 
     ``pack_hook(tensor)`` may return anything; ``unpack_hook`` gets that back and returns a tensor of equal elements.
@@ -54,7 +63,7 @@ class saved_tensors_hooks(Switch):  # noqa: N801 - PyTorch's name
         return self
 
 
-class save_on_cpu(saved_tensors_hooks):  # noqa: N801 - PyTorch's name
+class save_on_cpu(saved_tensors_hooks):
     """Keep a copy of every saved value and not the value itself, as PyTorch does to move it off a GPU.
 
     Here everything is in main memory already, so that this frees nothing; it is here for scripts that use it.
@@ -66,7 +75,7 @@ class save_on_cpu(saved_tensors_hooks):  # noqa: N801 - PyTorch's name
         super().__init__(lambda t: wrap(t.array.copy()), lambda t: t)
 
 
-class disable_saved_tensors_hooks:  # noqa: N801 - PyTorch's name
+class disable_saved_tensors_hooks:
     """Inside this context, entering `saved_tensors_hooks` raises with ``error_message``."""
 
     def __init__(self, error_message: str) -> None:
@@ -89,7 +98,9 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     """
     edge = edge_of(tensor, "tensor")
     if edge is None:
-        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+        )
     return GradientEdge(edge.node, edge.index) if type(edge) is Output else GradientEdge(edge, 0)
 
 
@@ -117,7 +128,9 @@ class _MultiHandle:
         self.remove()
 
 
-def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., Any], *, mode: str = "all") -> _MultiHandle:
+def register_multi_grad_hook(
+    tensors: Sequence[Any], fn: Callable[..., Any], *, mode: str = "all"
+) -> _MultiHandle:
     """Call ``fn`` when the gradients of all (or, with ``mode="any"``, of the first) of ``tensors`` have been computed.
 
     With "all", ``fn`` gets the list of gradients, None for tensors that this pass does not reach; with "any", the one
@@ -139,7 +152,9 @@ def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., Any], *, 
 
             key = engine.current_pass()
             with lock:
-                record = state.setdefault(key, {"grads": [None] * len(tensors), "count": 0, "of": expected(key)})
+                record = state.setdefault(
+                    key, {"grads": [None] * len(tensors), "count": 0, "of": expected(key)}
+                )
                 record["grads"][i] = g
                 record["count"] += 1
                 first, last = record["count"] == 1, record["count"] == record["of"]
@@ -155,7 +170,7 @@ def register_multi_grad_hook(tensors: Sequence[Any], fn: Callable[..., Any], *, 
     return _MultiHandle([t.register_hook(hook_for(i)) for i, t in enumerate(tensors)])
 
 
-class allow_mutation_on_saved_tensors:  # noqa: N801 - PyTorch's name
+class allow_mutation_on_saved_tensors:
     """Inside this context saved values may be written to: a copy of the old elements is kept for the backward.
 
     A value is copied at the first write to its memory, and only if a live node has saved it; the context object
@@ -212,5 +227,3 @@ class allow_mutation_on_saved_tensors:  # noqa: N801 - PyTorch's name
             kept[id(entry)] = entry.copy()
             self.copies += 1
         return kept[id(entry)]
-
-

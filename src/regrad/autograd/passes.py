@@ -56,19 +56,26 @@ def _as_tuple(things: Any) -> tuple[Any, ...]:
     return (things,) if isinstance(things, (Value, GradientEdge)) else tuple(things)
 
 
-def _roots(tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: bool) -> tuple[list[Any], list[Any]]:
+def _roots(
+    tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: bool
+) -> tuple[list[Any], list[Any]]:
     """The edges to start from and the cotangents to start with."""
     if given is None:
         given = (None,) * len(tensors)
     if len(given) != len(tensors):
-        raise RuntimeError(f"got {len(tensors)} tensors and {len(given)} gradients; give one gradient (or None) for each tensor")
+        raise RuntimeError(
+            f"got {len(tensors)} tensors and {len(given)} gradients; give one gradient (or None) for each"
+            " tensor"
+        )
     edges, cotangents = [], []
     for tensor, g in zip(tensors, given, strict=True):
         edge = edge_of(tensor, "the tensors to differentiate")
         if edge is None:
-            raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn. Nothing it was computed "
-                               "from requires grad, or it was computed under no_grad; call requires_grad_() on an input "
-                               "before computing it.")  # fmt: skip
+            raise RuntimeError(
+                "element 0 of tensors does not require grad and does not have a grad_fn. Nothing it was"
+                " computed from requires grad, or it was computed under no_grad; call requires_grad_() on an"
+                " input before computing it."
+            )
         if isinstance(tensor, GradientEdge):
             if g is None:
                 raise RuntimeError("a GradientEdge carries no shape: give its gradient explicitly")
@@ -78,10 +85,15 @@ def _roots(tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: 
         like = tensor.array
         if g is None:
             if like.size != 1:
-                raise RuntimeError(f"grad can be implicitly created only for scalar outputs; this one has shape {list(like.shape)}: "
-                                   f"reduce it (such as .sum()) or give `gradient`")  # fmt: skip
+                raise RuntimeError(
+                    "grad can be implicitly created only for scalar outputs; this one has shape"
+                    f" {list(like.shape)}: reduce it (such as .sum()) or give `gradient`"
+                )
             if like.dtype.kind == "c":
-                raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {like.dtype}; give `gradient`")
+                raise RuntimeError(
+                    f"grad can be implicitly created only for real scalar outputs but got {like.dtype}; give"
+                    " `gradient`"
+                )
             ones = _ONE.get(like.dtype) if like.ndim == 0 and not create_graph else None
             if ones is None:
                 ones = np.ones(like.shape, like.dtype)
@@ -90,11 +102,15 @@ def _roots(tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: 
             if not isinstance(g, Value):
                 raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
             if g.array.shape != like.shape:
-                raise RuntimeError(f"Mismatch in shape: grad_output[0] has a shape of {list(g.array.shape)} and output[0] has a "
-                                   f"shape of {list(like.shape)}.")  # fmt: skip
+                raise RuntimeError(
+                    f"Mismatch in shape: grad_output[0] has a shape of {list(g.array.shape)} and output[0]"
+                    f" has a shape of {list(like.shape)}."
+                )
             if (g.array.dtype.kind == "c") != (like.dtype.kind == "c"):
-                raise RuntimeError(f"For complex Tensors, both grad_output and output are required to have the same dtype; got "
-                                   f"{g.array.dtype} for {like.dtype}")  # fmt: skip
+                raise RuntimeError(
+                    "For complex Tensors, both grad_output and output are required to have the same dtype;"
+                    f" got {g.array.dtype} for {like.dtype}"
+                )
             if g.array.dtype != like.dtype:
                 g = cast(g, like.dtype)
             g = g if create_graph else g.array
@@ -108,11 +124,27 @@ def _on_tensors(create_graph: bool) -> bool:
     return create_graph or mode().dual > 0 or mode().batch is not None
 
 
-def _run(edges: list[Any], cotangents: list[Any], wanted: Any, kind: str, retain: bool, create: bool, accumulate: bool) -> Any:
+def _run(
+    edges: list[Any],
+    cotangents: list[Any],
+    wanted: Any,
+    kind: str,
+    retain: bool,
+    create: bool,
+    accumulate: bool,
+) -> Any:
     code, lasti = site(3)
     pass_ = engine.new_pass(kind, edges, code, lasti)
-    return engine.run(edges, cotangents, wanted, retain=retain, record=create, accumulate=accumulate, pass_=pass_,
-                      recorded_sum_to=_recorded_sum_to)  # fmt: skip
+    return engine.run(
+        edges,
+        cotangents,
+        wanted,
+        retain=retain,
+        record=create,
+        accumulate=accumulate,
+        pass_=pass_,
+        recorded_sum_to=_recorded_sum_to,
+    )
 
 
 def _recorded_sum_to(piece: Any, shape: tuple[int, ...]) -> Any:
@@ -190,7 +222,10 @@ def grad(
     if grad_outputs is not None:
         grad_outputs = (grad_outputs,) if isinstance(grad_outputs, Value) else tuple(grad_outputs)
     if allow_unused is False and materialize_grads:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got:"
+            " allow_unused=False."
+        )
     allow = materialize_grads if allow_unused is None else allow_unused
     create = bool(create_graph)
     retain = create if retain_graph is None else bool(retain_graph)
@@ -208,12 +243,13 @@ def grad(
     for k, (tensor, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None:
             if not allow:
-                raise RuntimeError("One of the differentiated Tensors appears to not have been used in the graph. Set "
-                                   "allow_unused=True if this is the desired behavior.")  # fmt: skip
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set "
+                    "allow_unused=True if this is the desired behavior."
+                )
             if materialize_grads:
                 results[k] = wrap(np.zeros_like(tensor.array))
     return tuple(results)
-
 
 
 tensor_module.use_backward(backward)

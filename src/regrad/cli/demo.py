@@ -87,7 +87,11 @@ def two_losses(net: Network, x: Any, y: Any) -> tuple[int, int, str]:
     one.backward(retain_graph=True)
     between = held(one, two)
     two.backward()
-    return before, held(one, two), f"{between:,} bytes between the passes; |trunk.grad| = {net.trunk.grad.norm().item():.4f}"
+    return (
+        before,
+        held(one, two),
+        f"{between:,} bytes between the passes; |trunk.grad| = {net.trunk.grad.norm().item():.4f}",
+    )
 
 
 def summed(net: Network, x: Any, y: Any) -> tuple[int, int, str]:
@@ -106,7 +110,11 @@ def inner_gradients(net: Network, x: Any, y: Any) -> tuple[int, int, str]:
     before = held(loss)
     (by_hidden,) = rg.autograd.grad(loss, hidden, retain_graph=True)
     (by_input,) = rg.autograd.grad(loss, before_tanh)
-    return before, held(loss), f"|d/d tanh| = {by_hidden.norm().item():.4f}, |d/d input of tanh| = {by_input.norm().item():.4f}"
+    return (
+        before,
+        held(loss),
+        f"|d/d tanh| = {by_hidden.norm().item():.4f}, |d/d input of tanh| = {by_input.norm().item():.4f}",
+    )
 
 
 def second_backward(net: Network, x: Any, y: Any) -> tuple[int, int, str]:
@@ -138,8 +146,13 @@ def main() -> None:
     with Progress(console=console) as progress:
         task = progress.add_task(f"training on {x.shape[0]} patients", total=steps)
         first, last = train(net, x, y, steps, lambda: progress.advance(task))
-    console.print(f"mean squared error of the progression (its variance is 1): {first:.3f} before, {last:.3f} after {steps} steps")
-    table = Table("situation", "bytes held before", "after", "outcome", title="What a graph holds for backward")
+    console.print(
+        f"mean squared error of the progression (its variance is 1): {first:.3f} before, {last:.3f} after"
+        f" {steps} steps"
+    )
+    table = Table(
+        "situation", "bytes held before", "after", "outcome", title="What a graph holds for backward"
+    )
     stories = []
     for situation in SITUATIONS:
         for p in net.parameters:

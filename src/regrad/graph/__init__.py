@@ -18,4 +18,14 @@ from regrad.graph.lifetime import strict, values_only
 from regrad.graph.report import Record, Saved, graph_state, memory_stats, saved
 from regrad.graph.trees import detach_tree, leaves
 
-__all__ = ["Record", "Saved", "detach_tree", "graph_state", "leaves", "memory_stats", "saved", "strict", "values_only"]
+__all__ = [
+    "Record",
+    "Saved",
+    "detach_tree",
+    "graph_state",
+    "leaves",
+    "memory_stats",
+    "saved",
+    "strict",
+    "values_only",
+]

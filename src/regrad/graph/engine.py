@@ -27,7 +27,9 @@ from regrad.graph.value import Value, wrap
 
 __all__ = ["run", "sum_to"]
 
-_walks: ContextVar[tuple[_Walk, ...]] = ContextVar("regrad_walks", default=())  # the passes under way, innermost last
+_walks: ContextVar[tuple[_Walk, ...]] = ContextVar(
+    "regrad_walks", default=()
+)  # the passes under way, innermost last
 _commit = threading.RLock()  # gradients of leaves are added up by one pass at a time
 getrefcount = sys.getrefcount
 
@@ -37,7 +39,9 @@ def sum_to(piece: Any, shape: tuple[int, ...]) -> Any:
     if piece.shape == shape:
         return piece
     extra = piece.ndim - len(shape)
-    axes = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(shape) if n == 1 and piece.shape[i + extra] != 1)
+    axes = tuple(range(extra)) + tuple(
+        i + extra for i, n in enumerate(shape) if n == 1 and piece.shape[i + extra] != 1
+    )
     if axes:
         piece = piece.sum(axis=axes, keepdims=True)
     return piece.reshape(shape) if piece.shape != shape else piece
@@ -48,7 +52,9 @@ class Wanted:
 
     def __init__(self, edges: Sequence[Any], nodes: dict[int, Node]) -> None:
         self.leaves: dict[Leaf, list[int]] = {}
-        self.outputs: dict[int, list[tuple[int, int]]] = {}  # seq -> (output number, position among the inputs)
+        self.outputs: dict[int, list[tuple[int, int]]] = (
+            {}
+        )  # seq -> (output number, position among the inputs)
         for k, edge in enumerate(edges):
             if type(edge) is Leaf:
                 self.leaves.setdefault(edge, []).append(k)
@@ -56,7 +62,9 @@ class Wanted:
                 self.outputs.setdefault(edge.node.seq, []).append((edge.index, k))
             else:
                 self.outputs.setdefault(edge.seq, []).append((0, k))
-        self.masks: dict[int, int] = {}  # seq -> inputs whose gradient is needed; absent: the node need not run
+        self.masks: dict[int, int] = (
+            {}
+        )  # seq -> inputs whose gradient is needed; absent: the node need not run
         indices = {seq: {index for index, _ in pairs} for seq, pairs in self.outputs.items()}
         for seq in sorted(nodes):
             mask = 0
@@ -137,11 +145,22 @@ def run(
 
     # -- run
     state = mode()
-    token = MODE.set(state if state.record is record else SILENT if state is RECORD else state.but(record=record))
+    token = MODE.set(
+        state if state.record is record else SILENT if state is RECORD else state.but(record=record)
+    )
     quiet = quiet_set(QUIET)
     # Tangents and batches live on tensors: inside a dual level or a vmap the rules run on these.
     tensors = record or state.dual > 0 or state.batch is not None
-    walk = _Walk(nodes, order, wanted, retain, tensors, accumulate, pass_, recorded_sum_to if tensors and recorded_sum_to else sum_to)
+    walk = _Walk(
+        nodes,
+        order,
+        wanted,
+        retain,
+        tensors,
+        accumulate,
+        pass_,
+        recorded_sum_to if tensors and recorded_sum_to else sum_to,
+    )
     walk.hooked = hooked or bool(due_at) or state.anomaly is not None
     walk.checked = checked
     walk.result = [None] * (0 if wanted_edges is None else len(wanted_edges))
@@ -200,19 +219,43 @@ class _Walk:
     """The state of one pass while it runs."""
 
     __slots__ = (
-        "accumulate", "checked", "due", "freed", "hooked", "leaves", "log", "nodes", "order", "owned", "pass_",
-        "pending", "record", "result", "retain", "sum_to", "wanted",
-    )  # fmt: skip
+        "accumulate",
+        "checked",
+        "due",
+        "freed",
+        "hooked",
+        "leaves",
+        "log",
+        "nodes",
+        "order",
+        "owned",
+        "pass_",
+        "pending",
+        "record",
+        "result",
+        "retain",
+        "sum_to",
+        "wanted",
+    )
 
     def __init__(
-        self, nodes: dict[int, Node], order: list[int], wanted: Wanted | None, retain: bool, record: bool,
-        accumulate: bool, pass_: Pass, sum_to: Callable[[Any, Any], Any],
-    ) -> None:  # fmt: skip
+        self,
+        nodes: dict[int, Node],
+        order: list[int],
+        wanted: Wanted | None,
+        retain: bool,
+        record: bool,
+        accumulate: bool,
+        pass_: Pass,
+        sum_to: Callable[[Any, Any], Any],
+    ) -> None:
         self.nodes, self.order, self.wanted, self.retain, self.record = nodes, order, wanted, retain, record
         self.accumulate, self.pass_, self.sum_to = accumulate, pass_, sum_to
         self.pending: dict[int, Any] = {}
         self.leaves: dict[Leaf, Any] = {}
-        self.owned: set[Any] = set()  # keys whose pending sum was made here, so that it may be added to in place
+        self.owned: set[Any] = (
+            set()
+        )  # keys whose pending sum was made here, so that it may be added to in place
         self.due: dict[int, list[Leaf]] = {}
         self.freed: list[Node] = []  # to be freed at the end, because a hook might still fail
         self.log: list[Callable[[], None]] = []  # how to undo what has been committed
@@ -373,11 +416,15 @@ class _Walk:
             back = hook(given)
             if back is not None:
                 if not isinstance(back, Value):
-                    raise TypeError(f"hook on the gradient of {node!r} returned {type(back).__name__}; "
-                                    f"return a tensor, or None to leave the gradient alone")  # fmt: skip
+                    raise TypeError(
+                        f"hook on the gradient of {node!r} returned {type(back).__name__}; "
+                        "return a tensor, or None to leave the gradient alone"
+                    )
                 if back.array.shape != given.array.shape:
-                    raise RuntimeError(f"hook on the gradient of {node!r} has changed the size of value: it got "
-                                       f"{given.array.shape} and returned {back.array.shape}")  # fmt: skip
+                    raise RuntimeError(
+                        f"hook on the gradient of {node!r} has changed the size of value: it got "
+                        f"{given.array.shape} and returned {back.array.shape}"
+                    )
                 g = back if self.record else back.array
                 if back.array.dtype != given.array.dtype:
                     g = g.to(given.dtype) if self.record else g.astype(given.array.dtype)  # type: ignore[attr-defined]
@@ -510,7 +557,12 @@ def own(g: Any, shape: tuple[int, ...], dtype: Any, path: str) -> Any:
         if base is None:
             if getrefcount(g) <= _alone[path]:
                 return g
-        elif getrefcount(g) <= _alone[path] and type(base) is np.ndarray and g.flags.c_contiguous and g.flags.writeable:
+        elif (
+            getrefcount(g) <= _alone[path]
+            and type(base) is np.ndarray
+            and g.flags.c_contiguous
+            and g.flags.writeable
+        ):
             if _measuring:
                 _alone["base"] = getrefcount(base)
             if base.base is None and base.nbytes == g.nbytes and getrefcount(base) <= _alone["base"]:
@@ -536,7 +588,9 @@ def _measure_references() -> None:
     owner = wrap(np.empty(4))
     leaf = Leaf(owner)
     for make in (lambda: np.empty(4), lambda: np.empty((2, 2)).reshape(4)):
-        walk = _Walk({}, [], None, False, False, True, Pass("", (), _measure_references.__code__, 0, ""), sum_to)
+        walk = _Walk(
+            {}, [], None, False, False, True, Pass("", (), _measure_references.__code__, 0, ""), sum_to
+        )
         walk.leaves[leaf] = make()
         owner._grad = None
         walk.finish()

@@ -22,13 +22,23 @@ from regrad.graph.node import Consumed, Leaf, Node, Output, Pass
 from regrad.graph.provenance import inside, operand_text, place, source_line
 from regrad.graph.value import Value, root
 
-__all__ = ["check_alive", "check_intact", "check_nan", "freed_error", "is_strict", "live_nodes", "modified_error",
-           "reachable", "saved_bytes", "strict"]  # fmt: skip
+__all__ = [
+    "check_alive",
+    "check_intact",
+    "check_nan",
+    "freed_error",
+    "is_strict",
+    "live_nodes",
+    "modified_error",
+    "reachable",
+    "saved_bytes",
+    "strict",
+]
 
 _strict: ContextVar[bool] = ContextVar("regrad_strict", default=False)
 
 
-class strict:  # noqa: N801 - a context manager is named like a function
+class strict:
     """Under this context any second visit of a node that a pass has consumed raises, whatever the op.
 
     By default a second pass over nodes that saved nothing (``add``, ``neg``, ``expand``) succeeds, as in PyTorch.
@@ -76,7 +86,9 @@ def check_intact(nodes: dict[int, Node], masks: dict[int, int] | None) -> None:
         if type(node.saved) is not tuple or (masks is not None and seq not in masks):
             continue
         for entry in node.saved:
-            if type(entry) is np.ndarray:  # the usual case, told apart fast: nothing has written to this memory since
+            if (
+                type(entry) is np.ndarray
+            ):  # the usual case, told apart fast: nothing has written to this memory since
                 past = written.get(id(entry if entry.base is None else root(entry)))
                 if past is None or past.last[-1].seq < seq:
                     continue
@@ -107,7 +119,10 @@ def _slots(node: Node) -> Iterator[tuple[tuple[str, tuple[int, ...], np.ndarray]
     for name, readers, source, entry in zip(plan.slots, plan.readers, plan.sources, node.saved, strict=False):
         for k, array in enumerate(slots.arrays_of(entry)):
             many = type(entry) is tuple
-            yield (name, readers or tuple(range(len(node.edges))), array), ((source[0], source[1] + k) if many else source)
+            yield (
+                (name, readers or tuple(range(len(node.edges))), array),
+                ((source[0], source[1] + k) if many else source),
+            )
 
 
 def check_nan(node: Node, pieces: Iterable[Any]) -> None:
@@ -116,17 +131,19 @@ def check_nan(node: Node, pieces: Iterable[Any]) -> None:
         array = piece.array if isinstance(piece, Value) else piece
         if array is not None and np.isnan(array).any():
             where = node.made_at
-            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {k}th output.\n"
-                               f"  the op was called at {where}: {source_line(where)}")  # fmt: skip
+            raise RuntimeError(
+                f"Function '{node.name()}' returned nan values in its {k}th output.\n"
+                f"  the op was called at {where}: {source_line(where)}"
+            )
 
 
 # -- the story of a freed graph
 
 _FREED = (
-    "Trying to backward through the graph a second time (or directly access saved tensors after they have already "
-    "been freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). "
-    "Specify retain_graph=True if you need to backward through the graph a second time or if you need to access "
-    "saved tensors after calling backward."
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have"
+    " already been freed). Saved intermediate values of the graph are freed when you call .backward() or"
+    " autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or"
+    " if you need to access saved tensors after calling backward."
 )
 
 
@@ -142,28 +159,42 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
     shared: tuple[Node, ...] = ()
     boundary = None
     if freer.kind == "release":
-        cause, advice = "RELEASED", "The values were released on purpose: build the forward again, or release less."
+        cause, advice = (
+            "RELEASED",
+            "The values were released on purpose: build the forward again, or release less.",
+        )
     elif any(r.seq in freer.roots for r in roots):
         cause = "SAME_ROOT_TWICE"
-        advice = ("Build the forward again before each backward: move it inside the loop, so that every step has a graph "
-                  "of its own. (Only if this very graph must be used again, say so in the earlier pass.)")  # fmt: skip
+        advice = (
+            "Build the forward again before each backward: move it inside the loop, so that every step has a"
+            " graph of its own. (Only if this very graph must be used again, say so in the earlier pass.)"
+        )
     elif found is not None and found[0].seq > freer.seq:
         cause = "STALE_INPUT"
         child, parent = found
         number = next(i for i, e in enumerate(child.edges) if (e.node if type(e) is Output else e) is parent)
         name = _variable_of(parent) or operand_text(child.code, child.lasti, number)
         boundary = Boundary(name, _shape_of(parent, child, number), parent.op, parent.made_at, child.made_at)
-        advice = (f"{boundary} came over from an earlier step whose graph is gone: detach it between steps, such as "
-                  f"`{name or 'h'} = {name or 'h'}.detach()`.")  # fmt: skip
+        advice = (
+            f"{boundary} came over from an earlier step whose graph is gone: detach it between steps, such as"
+            f" `{name or 'h'} = {name or 'h'}.detach()`."
+        )
     else:
         cause = "SHARED_TRUNK"
         shared = tuple(n for n in nodes.values() if _freer(n) is freer)
-        advice = ("Two losses share these nodes. Sum the losses and run one backward, or let the earlier pass keep what "
-                  "this one needs: its `retain_graph=True`.")  # fmt: skip
-    lines = [_FREED, f"  what is gone:  the values saved by {where}{_line(made)}",
-             f"  freed by:      {freer.kind} at {_show(freed)}{other}{_line(freed)}"]  # fmt: skip
+        advice = (
+            "Two losses share these nodes. Sum the losses and run one backward, or let the earlier pass keep"
+            " what this one needs: its `retain_graph=True`."
+        )
+    lines = [
+        _FREED,
+        f"  what is gone:  the values saved by {where}{_line(made)}",
+        f"  freed by:      {freer.kind} at {_show(freed)}{other}{_line(freed)}",
+    ]
     if boundary is not None:
-        lines.append(f"  came in by:    {boundary}, read at {_show(boundary.read_at)}{_line(boundary.read_at)}")
+        lines.append(
+            f"  came in by:    {boundary}, read at {_show(boundary.read_at)}{_line(boundary.read_at)}"
+        )
     if shared:
         names = ", ".join(dict.fromkeys(n.op for n in shared[:6]))
         lines.append(f"  shared nodes:  {len(shared)} ({names}{', ...' if len(shared) > 6 else ''})")
@@ -176,7 +207,11 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
 
 def _freer(node: Node) -> Any:
     """The pass or release that consumed ``node``; None while it is alive."""
-    return node.saved.by if isinstance(node.saved, Consumed) else node.saved if isinstance(node.saved, Pass) else None
+    return (
+        node.saved.by
+        if isinstance(node.saved, Consumed)
+        else node.saved if isinstance(node.saved, Pass) else None
+    )
 
 
 class Boundary:
@@ -199,7 +234,10 @@ def _boundary(nodes: dict[int, Node], freer: Pass) -> tuple[Node, Node] | None:
         for edge in node.edges:
             parent = edge.node if type(edge) is Output else edge
             if isinstance(parent, Node) and type(parent.saved) is not tuple:
-                if best is None or (node.seq > freer.seq, parent.seq) > (best[0].seq > freer.seq, best[1].seq):
+                if best is None or (node.seq > freer.seq, parent.seq) > (
+                    best[0].seq > freer.seq,
+                    best[1].seq,
+                ):
                     best = (node, parent)
     return best
 
@@ -246,7 +284,11 @@ def _values_in_scope() -> Iterator[tuple[str, Value]]:
                 yield from ((f"{name}[{k}]", v) for k, v in enumerate(thing) if isinstance(v, Value))
             elif hasattr(thing, "named_parameters") and not isinstance(thing, type):
                 yield from ((f"{name}.{k}", v) for k, v in thing.named_parameters())
-            elif hasattr(thing, "__dict__") and not isinstance(thing, type) and type(thing).__module__ != "builtins":
+            elif (
+                hasattr(thing, "__dict__")
+                and not isinstance(thing, type)
+                and type(thing).__module__ != "builtins"
+            ):
                 yield from ((f"{name}.{k}", v) for k, v in list(vars(thing).items()) if isinstance(v, Value))
 
 
@@ -276,7 +318,9 @@ def _shape_of(node: Node, reader: Node, number: int) -> tuple[int, ...] | None:
 # -- the story of a modified value
 
 
-def modified_error(node: Node, slot: str, array: Any, source: tuple[str, int], past: Any) -> SavedModifiedError:
+def modified_error(
+    node: Node, slot: str, array: Any, source: tuple[str, int], past: Any
+) -> SavedModifiedError:
     """Tell which saved value was written to, by whom, and what to do."""
     late = [w for w in past.last if w.seq > node.seq]
     write = late[-1]
@@ -287,27 +331,48 @@ def modified_error(node: Node, slot: str, array: Any, source: tuple[str, int], p
     maker, number = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
     maker = node if source[0] == "out" else maker
     of = f", which is output {number} of {maker.name()}," if maker is not None else ","
-    kind = {"f2": "Half", "f4": "Float", "f8": "Double", "c8": "ComplexFloat", "c16": "ComplexDouble",
-            "i8": "Long", "i4": "Int", "b1": "Bool", "u1": "Byte"}.get(array.dtype.str[1:], str(array.dtype))  # fmt: skip
-    first = (f"one of the variables needed for gradient computation has been modified by an inplace operation: "
-             f"[torch.{kind}Tensor {list(array.shape)}]{of} is at version {now}; expected version {expected} instead. "
-             f"Hint: the lines below name the read and the write.")  # fmt: skip
+    kind = {
+        "f2": "Half",
+        "f4": "Float",
+        "f8": "Double",
+        "c8": "ComplexFloat",
+        "c16": "ComplexDouble",
+        "i8": "Long",
+        "i4": "Int",
+        "b1": "Bool",
+        "u1": "Byte",
+    }.get(array.dtype.str[1:], str(array.dtype))
+    first = (
+        "one of the variables needed for gradient computation has been modified by an inplace operation:"
+        f" [torch.{kind}Tensor {list(array.shape)}]{of} is at version {now}; expected version {expected}"
+        " instead. Hint: the lines below name the read and the write."
+    )
     writer, written = _writer(write)
     read = node.made_at
     what = name or ("the result" if source[0] == "out" else f"the value saved as {slot!r}")
     step = "step" in writer.rsplit(".", 1)[-1]
     if step:
-        advice = ("Take the optimizer step after both backward calls, or detach what the second loss should not reach, or "
-                  "build the second forward after the step.")  # fmt: skip
+        advice = (
+            "Take the optimizer step after both backward calls, or detach what the second loss should not"
+            " reach, or build the second forward after the step."
+        )
     elif source[0] == "out":
-        advice = f"Write out of place (such as `y = y * 2` for `y *= 2`): {node.op!r} needs its own result for its derivative."
+        advice = (
+            f"Write out of place (such as `y = y * 2` for `y *= 2`): {node.op!r} needs its own result for its"
+            " derivative."
+        )
     else:
-        advice = ("Write after the backward, or write out of place, or clone the value before it is read; "
-                  "`with rg.autograd.graph.allow_mutation_on_saved_tensors():` keeps copies by itself.")  # fmt: skip
+        advice = (
+            "Write after the backward, or write out of place, or clone the value before it is read; "
+            "`with rg.autograd.graph.allow_mutation_on_saved_tensors():` keeps copies by itself."
+        )
     calls = [p for p in (place(*s) for s in write.sites) if p is not None]
-    lines = [first, f"  what changed:  {what}, shape {tuple(array.shape)}",
-             f"  read by:       {node.op!r} at {_show(read)}{_line(read)}",
-             f"  written by:    {writer} at {_show(written)}{_line(written)}"]  # fmt: skip
+    lines = [
+        first,
+        f"  what changed:  {what}, shape {tuple(array.shape)}",
+        f"  read by:       {node.op!r} at {_show(read)}{_line(read)}",
+        f"  written by:    {writer} at {_show(written)}{_line(written)}",
+    ]
     lines += [f"                 called from {_show(p)}{_line(p)}" for p in calls[1:3]]
     lines.append(f"  what to do:    {advice}")
     error = SavedModifiedError("\n".join(lines))
@@ -338,7 +403,9 @@ def _name_of(owner: Any, array: Any) -> str:
         return str(owner.meta.name)
     memory = root(array)
     for name, value in _values_in_scope():
-        if value is owner or (owner is None and value.array.shape == array.shape and root(value.array) is memory):
+        if value is owner or (
+            owner is None and value.array.shape == array.shape and root(value.array) is memory
+        ):
             return name
     return ""
 
@@ -353,8 +420,12 @@ def live_nodes() -> Iterator[Node]:
 
 def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
     """Bytes of the arrays that nodes hold for backward; memory shared by several of them counts once."""
-    memories = {id(m): m.nbytes for n in (live_nodes() if nodes is None else nodes)
-                for _, _, a in slots.entries(n) for m in (root(a),)}  # fmt: skip
+    memories = {
+        id(m): m.nbytes
+        for n in (live_nodes() if nodes is None else nodes)
+        for _, _, a in slots.entries(n)
+        for m in (root(a),)
+    }
     return sum(memories.values())
 
 
@@ -363,7 +434,7 @@ def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
 _values_only: ContextVar[bool] = ContextVar("regrad_values_only", default=False)
 
 
-class values_only:  # noqa: N801 - a context manager is named like a function
+class values_only:
     """Inside this context, pickling a tensor that is attached to a graph stores its value and nothing else.
 
     >>> import pickle

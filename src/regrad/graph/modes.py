@@ -16,7 +16,8 @@ __all__ = ["MODE", "RECORD", "SILENT", "Mode", "Switch", "mode"]
 class Mode:
     """record: grow the graph; inference: results are barred from graphs; policy: the stack of saved-value policies;
     anomaly: None, or whether nan is checked; dual: depth of forward-mode levels; batch: the innermost vmap level;
-    watch: observers of the ops (such as `allow_mutation_on_saved_tensors`)."""
+    watch: observers of the ops (such as `allow_mutation_on_saved_tensors`).
+    """
 
     __slots__ = ("anomaly", "batch", "dual", "inference", "policy", "record", "watch")
 
@@ -36,9 +37,14 @@ class Mode:
     def but(self, **changes: Any) -> Mode:
         """This mode with some fields changed; the two common modes are always the same objects."""
         fields = {
-            "record": self.record, "inference": self.inference, "policy": self.policy, "anomaly": self.anomaly,
-            "dual": self.dual, "batch": self.batch, "watch": self.watch,
-        }  # fmt: skip
+            "record": self.record,
+            "inference": self.inference,
+            "policy": self.policy,
+            "anomaly": self.anomaly,
+            "dual": self.dual,
+            "batch": self.batch,
+            "watch": self.watch,
+        }
         fields.update(changes)
         if not (fields["inference"] or fields["policy"] or fields["dual"] or fields["watch"]) and (
             fields["anomaly"] is None and fields["batch"] is None

@@ -46,10 +46,16 @@ class Plan:
     __slots__ = ("holds", "mask", "narrow", "op", "pull", "readers", "slots", "sources", "targets")
 
     def __init__(
-        self, op: Any, mask: int, slots: tuple[str, ...], readers: tuple[tuple[int, ...], ...],
-        sources: tuple[tuple[str, int], ...], pull: Callable[..., Any], targets: tuple[int, ...] | None,
+        self,
+        op: Any,
+        mask: int,
+        slots: tuple[str, ...],
+        readers: tuple[tuple[int, ...], ...],
+        sources: tuple[tuple[str, int], ...],
+        pull: Callable[..., Any],
+        targets: tuple[int, ...] | None,
         narrow: Callable[[int], tuple[Callable[..., Any], tuple[int, ...] | None]],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.op, self.mask, self.slots, self.readers, self.sources = op, mask, slots, readers, sources
         self.pull, self.targets, self.narrow = pull, targets, narrow
         # A node that keeps at most shapes can be visited again after it was consumed, as in PyTorch, but for a few.
@@ -76,8 +82,17 @@ class Node:
     """One recorded op. `Tensor.grad_fn` is a node."""
 
     __slots__ = (
-        "__weakref__", "code", "edges", "extra", "lasti", "params", "plan", "saved", "seq", "shapes",
-    )  # fmt: skip
+        "__weakref__",
+        "code",
+        "edges",
+        "extra",
+        "lasti",
+        "params",
+        "plan",
+        "saved",
+        "seq",
+        "shapes",
+    )
 
     plan: Plan
     edges: tuple[Any, ...]

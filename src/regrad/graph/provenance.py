@@ -123,7 +123,9 @@ def operand_text(code: CodeType, lasti: int, index: int) -> str:
         operands = [tree.func.value] if isinstance(tree.func, ast.Attribute) else []
         operands += tree.args
     simple = (ast.Name, ast.Attribute, ast.Subscript)
-    return ast.unparse(operands[index]) if index < len(operands) and isinstance(operands[index], simple) else ""
+    return (
+        ast.unparse(operands[index]) if index < len(operands) and isinstance(operands[index], simple) else ""
+    )
 
 
 def source_line(where: Any) -> str:

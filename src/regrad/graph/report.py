@@ -49,7 +49,11 @@ class Saved(list[Record]):
 
     def by(self, key: str) -> dict[Any, int]:
         """Unique bytes by "line", "op" or "slot", in the order in which they were made."""
-        pick = {"line": lambda r: str(r.made_at), "op": lambda r: r.op, "slot": lambda r: f"{r.op}.{r.slot}"}.get(key)
+        pick = {
+            "line": lambda r: str(r.made_at),
+            "op": lambda r: r.op,
+            "slot": lambda r: f"{r.op}.{r.slot}",
+        }.get(key)
         if pick is None:
             raise ValueError(f"saved().by({key!r}): choose 'line', 'op' or 'slot'")
         total: dict[Any, int] = defaultdict(int)
@@ -70,11 +74,27 @@ class Saved(list[Record]):
 
     def __repr__(self) -> str:
         head = ("op", "slot", "shape", "dtype", "bytes", "unique", "read for", "made at")
-        rows = [(r.op, r.slot, str(list(r.shape)), r.dtype, f"{r.nbytes:,}", f"{r.unique:,}", ", ".join(r.readers), str(r.made_at))
-                for r in self]  # fmt: skip
+        rows = [
+            (
+                r.op,
+                r.slot,
+                str(list(r.shape)),
+                r.dtype,
+                f"{r.nbytes:,}",
+                f"{r.unique:,}",
+                ", ".join(r.readers),
+                str(r.made_at),
+            )
+            for r in self
+        ]
         widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
-        lines = ["  ".join(cell.rjust(w) if k in (4, 5) else cell.ljust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-                 for row in [head, *rows]]  # fmt: skip
+        lines = [
+            "  ".join(
+                cell.rjust(w) if k in (4, 5) else cell.ljust(w)
+                for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in [head, *rows]
+        ]
         return "\n".join([*lines, f"{len(self)} arrays, {self.nbytes:,} bytes"])
 
 
@@ -101,10 +121,19 @@ def saved(*roots: Any) -> Saved:
             fresh = id(memory) not in counted
             counted.add(id(memory))
             args = getattr(node.plan.op, "args", ())
-            found.append(Record(
-                node.op, name, tuple(array.shape), str(array.dtype), int(array.nbytes), int(memory.nbytes) if fresh else 0,
-                place(node.code, node.lasti), tuple(args[i] if i < len(args) else str(i) for i in readers), id(memory) in leaves,
-            ))  # fmt: skip
+            found.append(
+                Record(
+                    node.op,
+                    name,
+                    tuple(array.shape),
+                    str(array.dtype),
+                    int(array.nbytes),
+                    int(memory.nbytes) if fresh else 0,
+                    place(node.code, node.lasti),
+                    tuple(args[i] if i < len(args) else str(i) for i in readers),
+                    id(memory) in leaves,
+                )
+            )
     return found
 
 
@@ -131,4 +160,8 @@ def graph_state(root_tensor: Any) -> str:
         return "live"
     if len(gone) < len(list(nodes)):
         return "partial"
-    return "released" if any(isinstance(n.saved, Pass) and n.saved.kind == "release" for n in gone) else "consumed"
+    return (
+        "released"
+        if any(isinstance(n.saved, Pass) and n.saved.kind == "release" for n in gone)
+        else "consumed"
+    )

@@ -14,7 +14,17 @@ import numpy as np
 from regrad.graph.node import Node, Output, meta_of
 from regrad.graph.value import wrap
 
-__all__ = ["Dual", "Packed", "arrays_of", "entries", "opened", "opened_by_name", "opened_tensors", "pack", "unpacked"]
+__all__ = [
+    "Dual",
+    "Packed",
+    "arrays_of",
+    "entries",
+    "opened",
+    "opened_by_name",
+    "opened_tensors",
+    "pack",
+    "unpacked",
+]
 
 
 class Packed:
@@ -34,7 +44,9 @@ class Packed:
         payload = wrap(self.array) if self.array is not None else self.payload
         value = self.unpack_hook(payload)
         if not hasattr(value, "array"):
-            raise TypeError(f"unpack hook: expected a tensor, got {type(value).__name__}; return a tensor from it")
+            raise TypeError(
+                f"unpack hook: expected a tensor, got {type(value).__name__}; return a tensor from it"
+            )
         return value
 
 
@@ -63,9 +75,13 @@ def pack(saved: tuple[Any, ...], policy: tuple[Any, Any], out_arrays: tuple[Any,
             before = entry.copy() if entry.size <= 64 else None
             payload = pack_hook(given)
             if before is not None and not np.array_equal(before, entry, equal_nan=entry.dtype.kind in "fc"):
-                raise RuntimeError("A saved tensor pack hook is modifying its input in place. Tensors provided as "
-                                   "input to pack hook can not be modified by in-place operations; clone it first.")  # fmt: skip
-            if hasattr(payload, "array") and (payload is given or any(payload.array is o for o in out_arrays)):
+                raise RuntimeError(
+                    "A saved tensor pack hook is modifying its input in place. Tensors provided as "
+                    "input to pack hook can not be modified by in-place operations; clone it first."
+                )
+            if hasattr(payload, "array") and (
+                payload is given or any(payload.array is o for o in out_arrays)
+            ):
                 return Packed(None, unpack_hook, payload.array)
             return Packed(payload, unpack_hook)
         if type(entry) is tuple and entry and type(entry[0]) is np.ndarray:
@@ -164,9 +180,13 @@ def opened_by_name(node: Node, name: str) -> Any:
     from regrad.graph import lifetime
 
     alias = {"self": 0, "other": 1, "result": "out"}.get(name, name)
-    for slot, (kind, i), k in zip(node.plan.slots, node.plan.sources, range(len(node.plan.slots)), strict=True):
+    for slot, (kind, i), k in zip(
+        node.plan.slots, node.plan.sources, range(len(node.plan.slots)), strict=True
+    ):
         if slot == alias or (kind == "in" and i == alias):
             if not isinstance(node.saved, tuple):
                 raise lifetime.freed_error(node, (node,))
             return opened(node)[k]
-    raise AttributeError(f"{node.name()} saves {', '.join(node.plan.slots) or 'nothing'}; there is no {name!r}")
+    raise AttributeError(
+        f"{node.name()} saves {', '.join(node.plan.slots) or 'nothing'}; there is no {name!r}"
+    )

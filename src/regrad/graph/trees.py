@@ -12,7 +12,7 @@ __all__ = ["detach_tree", "leaves"]
 
 
 def leaves(*roots: Any) -> list[Any]:
-    """The leaf tensors that the graphs of ``roots`` lead to and that somebody still holds, in the order of their first use.
+    """The leaf tensors that the graphs of ``roots`` lead to and that are still held, in the order of their first use.
 
     >>> w = rg.ones(2, requires_grad=True)
     >>> rg.graph.leaves((w * 2).sum())[0] is w

@@ -8,6 +8,7 @@ any tensor. Start reading at `wrote` and `stale`.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable
 from types import CodeType
@@ -52,7 +53,9 @@ class _Clock:
 
 
 clock = _Clock()
-before_write: list[Callable[[Any], None]] = []  # told of a write before it happens, while somebody wants to know
+before_write: list[Callable[[Any], None]] = (
+    []
+)  # told of a write before it happens, while somebody wants to know
 histories: dict[int, History] = {}
 
 
@@ -62,7 +65,7 @@ def wrote(array: Any, op: str, depth: int = 2, where: tuple[CodeType, int] | Non
     key = id(owner)
     entry = histories.get(key)
     if entry is None:
-        entry = histories[key] = History(weakref.ref(owner, lambda _, key=key: histories.pop(key, None)))  # type: ignore[misc]
+        entry = histories[key] = History(weakref.ref(owner, functools.partial(_forget, key)))
     actor, sites = ("", (where,)) if where is not None else trail(depth)
     seq = tick()
     entry.count += 1
@@ -70,6 +73,11 @@ def wrote(array: Any, op: str, depth: int = 2, where: tuple[CodeType, int] | Non
     if len(entry.last) > _KEPT:
         del entry.last[0]
     clock.last = seq
+
+
+def _forget(key: int, _: Any) -> None:
+    """The memory is gone, and its marks with it."""
+    histories.pop(key, None)
 
 
 def history(array: Any) -> History | None:

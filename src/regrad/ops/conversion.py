@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from regrad import dtypes
 from regrad.graph.value import Value, View, root
 from regrad.ops.core import cast
 from regrad.ops.creation import check_device
 
-__all__ = ["channels_last", "channels_last_3d", "contiguous_format", "is_complex", "is_floating_point", "is_nonzero", "is_signed", "is_tensor", "memory_format", "numel", "preserve_format",
-           "result_type", "sparse_coo", "strided"]  # fmt: skip
+__all__ = [
+    "channels_last",
+    "channels_last_3d",
+    "contiguous_format",
+    "is_complex",
+    "is_floating_point",
+    "is_nonzero",
+    "is_signed",
+    "is_tensor",
+    "memory_format",
+    "numel",
+    "preserve_format",
+    "result_type",
+    "sparse_coo",
+    "strided",
+]
 
 
 class MemoryFormat:
@@ -35,8 +48,15 @@ sparse_coo = MemoryFormat("sparse_coo")
 memory_format = MemoryFormat
 
 
-def to(self: Any, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False,
-       memory_format: Any = None) -> Any:  # fmt: skip
+def to(
+    self: Any,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: Any = None,
+) -> Any:
     """This tensor with another dtype: ``to(dtype)``, ``to(device, dtype)`` or ``to(other)``.
 
     The tensor itself where nothing changes, unless ``copy``. The conversion is differentiable.
@@ -54,7 +74,10 @@ def to(self: Any, *args: Any, dtype: Any = None, device: Any = None, non_blockin
         elif isinstance(a, str) or type(a).__name__ == "device":
             device = a
         elif a is not None:
-            raise TypeError(f"to() received an invalid combination of arguments - got {type(a).__name__}; give a dtype, 'cpu' or a tensor")
+            raise TypeError(
+                f"to() received an invalid combination of arguments - got {type(a).__name__}; give a dtype,"
+                " 'cpu' or a tensor"
+            )
     check_device(device)
     target = self.array.dtype if dtype is None else dtypes.to_numpy(dtype)
     if target == self.array.dtype:
@@ -88,9 +111,23 @@ def type_(self: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
     return to(self, dtype)
 
 
-_TYPE_NAMES = {"float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte", "int8": "Char",
-               "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool", "complex64": "ComplexFloat",
-               "complex128": "ComplexDouble", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}  # fmt: skip
+_TYPE_NAMES = {
+    "float32": "Float",
+    "float64": "Double",
+    "float16": "Half",
+    "bfloat16": "BFloat16",
+    "uint8": "Byte",
+    "int8": "Char",
+    "int16": "Short",
+    "int32": "Int",
+    "int64": "Long",
+    "bool": "Bool",
+    "complex64": "ComplexFloat",
+    "complex128": "ComplexDouble",
+    "uint16": "UInt16",
+    "uint32": "UInt32",
+    "uint64": "UInt64",
+}
 
 
 def _need(x: Any, name: str) -> None:
@@ -136,7 +173,9 @@ def result_type(*operands: Any) -> Any:
     >>> rg.result_type(rg.tensor([1, 2]), 1.0)
     regrad.float32
     """
-    pairs = tuple((o.array.dtype, 2 if o.array.ndim else 1) if isinstance(o, Value) else (type(o), 0) for o in operands)
+    pairs = tuple(
+        (o.array.dtype, 2 if o.array.ndim else 1) if isinstance(o, Value) else (type(o), 0) for o in operands
+    )
     return dtypes.of(dtypes.result_dtype(pairs))
 
 
@@ -160,7 +199,9 @@ def stride(self: Any, dim: int | None = None) -> Any:
     """Elements to skip in memory for a step along each dimension, or along ``dim``."""
     array = self.array
     strides = tuple(s // array.itemsize for s in array.strides)
-    if array.size and 1 in array.shape:  # NumPy leaves the stride of a single element open; PyTorch counts it up
+    if (
+        array.size and 1 in array.shape
+    ):  # NumPy leaves the stride of a single element open; PyTorch counts it up
         want, expect = list(strides), 1
         for d in reversed(range(array.ndim)):
             if array.shape[d] == 1:
@@ -173,7 +214,9 @@ def stride(self: Any, dim: int | None = None) -> Any:
 def storage_offset(self: Any) -> int:
     """Elements between the start of the memory and this tensor's first element."""
     array, memory = self.array, root(self.array)
-    return int((array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]) // array.itemsize)
+    return int(
+        (array.__array_interface__["data"][0] - memory.__array_interface__["data"][0]) // array.itemsize
+    )
 
 
 def is_contiguous(self: Any, memory_format: Any = None) -> bool:
@@ -184,9 +227,14 @@ def is_contiguous(self: Any, memory_format: Any = None) -> bool:
 def _single(x: Any, name: str) -> Any:
     if x.array.size != 1:
         if name == "bool":
-            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous; use .any() or .all()" if x.array.size
-                               else "Boolean value of Tensor with no values is ambiguous")  # fmt: skip
-        raise RuntimeError(f"a Tensor with {x.array.size} elements cannot be converted to Scalar; reduce it first")
+            raise RuntimeError(
+                "Boolean value of Tensor with more than one value is ambiguous; use .any() or .all()"
+                if x.array.size
+                else "Boolean value of Tensor with no values is ambiguous"
+            )
+        raise RuntimeError(
+            f"a Tensor with {x.array.size} elements cannot be converted to Scalar; reduce it first"
+        )
     return x.array.item()
 
 
@@ -241,14 +289,51 @@ def cpu(self: Any, memory_format: Any = None) -> Any:
 
 
 METHODS = {
-    "to": to, "type_as": type_as, "type": type_, "size": size, "dim": dim, "ndimension": dim, "numel": numel, "nelement": numel,
-    "stride": stride, "storage_offset": storage_offset, "is_contiguous": is_contiguous, "item": item, "tolist": tolist,
-    "is_floating_point": is_floating_point, "is_complex": is_complex, "is_signed": is_signed, "is_nonzero": is_nonzero,
-    "is_inference": is_inference, "_is_view": _is_view, "cpu": cpu, "__bool__": _to_bool, "__int__": _to_int,
-    "__float__": _to_float, "__complex__": _to_complex, "__index__": _to_index,
-    "element_size": lambda self: int(self.array.itemsize), "data_ptr": lambda self: int(self.array.ctypes.data),
-    "get_device": lambda self: -1, "is_pinned": lambda self: False, "is_set_to": lambda self, other: self.array is other.array,
-    **{name: _short(name, target) for name, target in {
-        "float": "float32", "double": "float64", "half": "float16", "bfloat16": "bfloat16", "int": "int32", "long": "int64",
-        "short": "int16", "char": "int8", "byte": "uint8", "bool": "bool", "cfloat": "complex64", "cdouble": "complex128"}.items()},
-}  # fmt: skip
+    "to": to,
+    "type_as": type_as,
+    "type": type_,
+    "size": size,
+    "dim": dim,
+    "ndimension": dim,
+    "numel": numel,
+    "nelement": numel,
+    "stride": stride,
+    "storage_offset": storage_offset,
+    "is_contiguous": is_contiguous,
+    "item": item,
+    "tolist": tolist,
+    "is_floating_point": is_floating_point,
+    "is_complex": is_complex,
+    "is_signed": is_signed,
+    "is_nonzero": is_nonzero,
+    "is_inference": is_inference,
+    "_is_view": _is_view,
+    "cpu": cpu,
+    "__bool__": _to_bool,
+    "__int__": _to_int,
+    "__float__": _to_float,
+    "__complex__": _to_complex,
+    "__index__": _to_index,
+    "element_size": lambda self: int(self.array.itemsize),
+    "data_ptr": lambda self: int(self.array.ctypes.data),
+    "get_device": lambda self: -1,
+    "is_pinned": lambda self: False,
+    "is_set_to": lambda self, other: self.array is other.array,
+    **{
+        name: _short(name, target)
+        for name, target in {
+            "float": "float32",
+            "double": "float64",
+            "half": "float16",
+            "bfloat16": "bfloat16",
+            "int": "int32",
+            "long": "int64",
+            "short": "int16",
+            "char": "int8",
+            "byte": "uint8",
+            "bool": "bool",
+            "cfloat": "complex64",
+            "cdouble": "complex128",
+        }.items()
+    },
+}

@@ -15,9 +15,30 @@ from regrad.graph.node import leaf_for
 from regrad.graph.value import Value, wrap
 from regrad.ops.core import cast
 
-__all__ = ["arange", "as_tensor", "asarray", "empty", "empty_like", "empty_permuted", "empty_strided", "eye", "from_dlpack", "from_numpy",
-           "frombuffer", "full", "full_like", "linspace", "logspace", "ones", "ones_like", "range", "scalar_tensor", "tensor",
-           "zeros", "zeros_like"]  # fmt: skip
+__all__ = [
+    "arange",
+    "as_tensor",
+    "asarray",
+    "empty",
+    "empty_like",
+    "empty_permuted",
+    "empty_strided",
+    "eye",
+    "from_dlpack",
+    "from_numpy",
+    "frombuffer",
+    "full",
+    "full_like",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "range",
+    "scalar_tensor",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
 
 _range = range
 
@@ -25,7 +46,9 @@ _range = range
 def check_device(device: Any) -> None:
     """Refuse any device but the CPU."""
     if device is not None and str(device).split(":")[0] not in ("cpu", "meta"):
-        raise RuntimeError(f"device {device!r}: Regrad computes on the CPU only; pass device='cpu' or leave it out")
+        raise RuntimeError(
+            f"device {device!r}: Regrad computes on the CPU only; pass device='cpu' or leave it out"
+        )
 
 
 def finish(array: Any, requires_grad: bool) -> Any:
@@ -49,7 +72,10 @@ def sizes_of(size: tuple[Any, ...], name: str) -> tuple[int, ...]:
     out = []
     for n in size:
         if isinstance(n, (bool, float)) or not hasattr(n, "__index__"):
-            raise TypeError(f"{name}(): argument 'size' must be tuple of ints, but found element of type {type(n).__name__}")
+            raise TypeError(
+                f"{name}(): argument 'size' must be tuple of ints, but found element of type"
+                f" {type(n).__name__}"
+            )
         n = int(n.__index__())
         if n < 0:
             raise RuntimeError(f"{name}: Trying to create tensor with negative dimension {n}: {list(size)}")
@@ -74,7 +100,10 @@ def array_of(data: Any, dtype: Any = None) -> Any:
         array = np.array(data)
     else:
         if isinstance(data, (str, bytes)) or data is None:
-            raise TypeError(f"tensor(): cannot make a tensor of {type(data).__name__}; give numbers, sequences of numbers or arrays")
+            raise TypeError(
+                f"tensor(): cannot make a tensor of {type(data).__name__}; give numbers, sequences of numbers"
+                " or arrays"
+            )
         plain = _plain(data)
         if not isinstance(plain, (list, int, float, complex, bool)) and hasattr(plain, "__array__"):
             plain = np.asarray(plain)
@@ -85,7 +114,9 @@ def array_of(data: Any, dtype: Any = None) -> Any:
         if array.dtype.kind == "O":
             wide = [x for x in array.ravel() if not isinstance(x, (int, float, complex))]
             if not wide:
-                raise RuntimeError("tensor(): Overflow when unpacking long: a number does not fit into 64 bits")
+                raise RuntimeError(
+                    "tensor(): Overflow when unpacking long: a number does not fit into 64 bits"
+                )
             raise TypeError(f"tensor(): new(): invalid data type {type(wide[0]).__name__!r}; give numbers")
         if dtype is not None or isinstance(plain, np.ndarray) or (array.size and _has_arrays(plain)):
             pass  # the dtype asked for holds, or the arrays' own
@@ -105,7 +136,9 @@ def _has_arrays(data: Any) -> bool:
     return isinstance(data, list) and any(_has_arrays(d) for d in data)
 
 
-def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Any:
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Any:
     """A new tensor with a copy of ``data``: a number, nested sequences of numbers, or an array.
 
     Floats get the default dtype, ints int64; an array keeps its own. PyTorch: torch.tensor.
@@ -137,7 +170,9 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
     return wrap(array_of(data, target))
 
 
-def asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False) -> Any:
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Any:
     """``obj`` as a tensor; ``copy`` True: never shares memory, False: always, or raises."""
     if copy:
         return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
@@ -171,7 +206,9 @@ def from_dlpack(ext_tensor: Any) -> Any:
     return from_numpy(np.from_dlpack(ext_tensor))
 
 
-def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Any:
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Any:
     """A 1-D tensor over the memory of a Python buffer."""
     return finish(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset), requires_grad)
 
@@ -183,8 +220,15 @@ def _target(dtype: Any) -> Any:
     return _default() if dtype is None else dtypes.to_numpy(dtype)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
-          pin_memory: bool = False, memory_format: Any = None) -> Any:  # fmt: skip
+def empty(
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+) -> Any:
     """A tensor of the given size with whatever is in memory.
 
     >>> rg.empty(2, 3).shape
@@ -194,8 +238,14 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, layout: Any = None,
     return finish(np.empty(sizes_of(size, "empty"), _target(dtype)), requires_grad)
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
-          pin_memory: bool = False) -> Any:  # fmt: skip
+def zeros(
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """Zeros.
 
     >>> rg.zeros(2, 3)
@@ -206,8 +256,14 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, layout: Any = None,
     return finish(np.zeros(sizes_of(size, "zeros"), _target(dtype)), requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
-         pin_memory: bool = False) -> Any:  # fmt: skip
+def ones(
+    *size: Any,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """Ones.
 
     >>> rg.ones(3)
@@ -229,8 +285,16 @@ def _number(value: Any) -> Any:
     return value.array.item() if isinstance(value, Value) else value
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
-         pin_memory: bool = False) -> Any:  # fmt: skip
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """``fill_value`` everywhere; the dtype follows the value unless given.
 
     >>> rg.full((2,), 7)
@@ -239,7 +303,10 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, l
     check_device(device)
     value = _number(fill_value)
     target = _fill_dtype(value) if dtype is None else dtypes.to_numpy(dtype)
-    return finish(_filled(sizes_of((size,) if isinstance(size, (tuple, list)) else (size,), "full"), value, target), requires_grad)
+    return finish(
+        _filled(sizes_of((size,) if isinstance(size, (tuple, list)) else (size,), "full"), value, target),
+        requires_grad,
+    )
 
 
 def _filled(shape: tuple[int, ...], value: Any, target: Any) -> Any:
@@ -248,13 +315,23 @@ def _filled(shape: tuple[int, ...], value: Any, target: Any) -> Any:
     if target.kind in "iu" and isinstance(value, (int, float)):
         info = np.iinfo(target)
         if not math.isfinite(value) or not info.min <= value <= info.max:
-            raise RuntimeError(f"full: value cannot be converted to type {dtypes.of(target)} without overflow: {value}")
+            raise RuntimeError(
+                f"full: value cannot be converted to type {dtypes.of(target)} without overflow: {value}"
+            )
     return np.full(shape, value, target)
 
 
 def _like(make: Any, name: str) -> Any:
-    def like(input: Any, *, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
-             memory_format: Any = None, pin_memory: bool = False) -> Any:  # fmt: skip
+    def like(
+        input: Any,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        layout: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+        pin_memory: bool = False,
+    ) -> Any:
         check_device(device)
         array = input.array if isinstance(input, Value) else np.asarray(input)
         out = make(array, dtype=None if dtype is None else dtypes.to_numpy(dtype))
@@ -285,8 +362,17 @@ empty_like.__doc__ = """An uninitialised tensor of the shape and dtype of ``inpu
     """
 
 
-def full_like(input: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, layout: Any = None,
-              requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Any:  # fmt: skip
+def full_like(
+    input: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+    pin_memory: bool = False,
+) -> Any:
     """``fill_value`` everywhere, in the shape and dtype of ``input``.
 
     >>> rg.full_like(rg.ones(2), 7)
@@ -299,36 +385,84 @@ def full_like(input: Any, fill_value: Any, *, dtype: Any = None, device: Any = N
 
 
 def _new(make: Any) -> Any:
-    def method(self: Any, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, layout: Any = None,
-               pin_memory: bool = False) -> Any:  # fmt: skip
-        return make(*size, dtype=dtypes.of(self.array.dtype) if dtype is None else dtype, requires_grad=requires_grad)
+    def method(
+        self: Any,
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        layout: Any = None,
+        pin_memory: bool = False,
+    ) -> Any:
+        return make(
+            *size, dtype=dtypes.of(self.array.dtype) if dtype is None else dtype, requires_grad=requires_grad
+        )
 
     method.__name__ = method.__qualname__ = "new_" + make.__name__
     method.__doc__ = f"`rg.{make.__name__}` with this tensor's dtype unless another is given."
     return method
 
 
-def new_full(self: Any, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-             layout: Any = None, pin_memory: bool = False) -> Any:  # fmt: skip
+def new_full(
+    self: Any,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Any:
     """`rg.full` with this tensor's dtype unless another is given."""
-    return full(size, fill_value, dtype=dtypes.of(self.array.dtype) if dtype is None else dtype, requires_grad=requires_grad)
+    return full(
+        size,
+        fill_value,
+        dtype=dtypes.of(self.array.dtype) if dtype is None else dtype,
+        requires_grad=requires_grad,
+    )
 
 
-def new_tensor(self: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-               layout: Any = None, pin_memory: bool = False) -> Any:  # fmt: skip
+def new_tensor(
+    self: Any,
+    data: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Any:
     """`rg.tensor` with this tensor's dtype unless another is given."""
-    return tensor(data, dtype=dtypes.of(self.array.dtype) if dtype is None else dtype, requires_grad=requires_grad)
+    return tensor(
+        data, dtype=dtypes.of(self.array.dtype) if dtype is None else dtype, requires_grad=requires_grad
+    )
 
 
-def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
-                  pin_memory: bool = False) -> Any:  # fmt: skip
+def scalar_tensor(
+    s: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """A 0-d tensor of the default dtype."""
     check_device(device)
     return finish(np.array(_number(s)).astype(_target(dtype)), requires_grad)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
-        pin_memory: bool = False) -> Any:  # fmt: skip
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """Ones on the diagonal of an ``n`` by ``m`` matrix.
 
     >>> rg.eye(2)
@@ -342,33 +476,68 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, 
     return finish(np.eye(n, m, dtype=_target(dtype)), requires_grad)
 
 
-def empty_strided(size: Any, stride: Any, *, dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
-                  pin_memory: bool = False) -> Any:  # fmt: skip
+def empty_strided(
+    size: Any,
+    stride: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """An uninitialised tensor with the given strides (in elements)."""
     check_device(device)
     target = _target(dtype)
     if len(size) != len(stride):
-        raise RuntimeError(f"empty_strided: dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})")
+        raise RuntimeError(
+            f"empty_strided: dimensionality of sizes ({len(size)}) must match dimensionality of strides"
+            f" ({len(stride)})"
+        )
     span = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     flat = np.empty(max(span, 1), target)
     array = np.lib.stride_tricks.as_strided(flat, size, [s * target.itemsize for s in stride])
     return finish(array, requires_grad)
 
 
-def new_empty_strided(self: Any, size: Any, stride: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-                      layout: Any = None, pin_memory: bool = False) -> Any:  # fmt: skip
+def new_empty_strided(
+    self: Any,
+    size: Any,
+    stride: Any,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+    pin_memory: bool = False,
+) -> Any:
     """`rg.empty_strided` with this tensor's dtype unless another is given."""
-    return empty_strided(size, stride, dtype=dtypes.of(self.array.dtype) if dtype is None else dtype, requires_grad=requires_grad)
+    return empty_strided(
+        size,
+        stride,
+        dtype=dtypes.of(self.array.dtype) if dtype is None else dtype,
+        requires_grad=requires_grad,
+    )
 
 
-def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, device: Any = None, layout: Any = None,
-                   requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+def empty_permuted(
+    size: Any,
+    physical_layout: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """An uninitialised tensor whose memory runs through the dimensions in the order ``physical_layout``."""
     check_device(device)
     if sorted(physical_layout) != list(_range(len(size))):
         if len(physical_layout) != len(size):
-            raise RuntimeError(f"empty_permuted: Number of dimensions in size does not match the length of the physical_layout; i.e. "
-                               f"len(size) = {len(size)} is not equal to len(physical_layout) = {len(physical_layout)}")  # fmt: skip
+            raise RuntimeError(
+                "empty_permuted: Number of dimensions in size does not match the length of the"
+                f" physical_layout; i.e. len(size) = {len(size)} is not equal to len(physical_layout) ="
+                f" {len(physical_layout)}"
+            )
         out_of_range = [p for p in physical_layout if not 0 <= p < len(size)]
         what = f"Dimension out of range: {out_of_range[0]}" if out_of_range else "Duplicate dim not allowed"
         raise RuntimeError(f"empty_permuted: {what} in physical_layout {list(physical_layout)}")
@@ -379,8 +548,17 @@ def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, device
 # -- counted
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, layout: Any = None,
-           requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """The numbers from ``start`` to below ``end`` in steps of ``step``; int64 when all three are ints.
 
     >>> rg.arange(1, 7, 2)
@@ -395,7 +573,9 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
     if (step > 0) != (end >= start) and start != end:
-        raise RuntimeError(f"arange: upper bound and lower bound inconsistent with step sign: {start} -> {end} by {step}")
+        raise RuntimeError(
+            f"arange: upper bound and lower bound inconsistent with step sign: {start} -> {end} by {step}"
+        )
     whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
     target = (np.dtype("i8") if whole else _default()) if dtype is None else dtypes.to_numpy(dtype)
     if target.kind in "iu" and whole:
@@ -408,7 +588,9 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, dev
     return finish(array, requires_grad)
 
 
-def range(start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False) -> Any:
+def range(
+    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False
+) -> Any:
     """The numbers from ``start`` to ``end``, the end included. PyTorch's own advice: use `arange`."""
     if end is None:
         start, end = 0, start
@@ -424,13 +606,21 @@ def _line(start: Any, end: Any, steps: Any, dtype: Any, name: str) -> tuple[Any,
         raise RuntimeError(f"{name}: number of steps must be non-negative, got {steps}")
     for end_name, v in (("start", start), ("end", end)):
         if isinstance(v, Value) and v.array.ndim:
-            raise RuntimeError(f"{name} only supports 0-dimensional {end_name} and end tensors, but got {end_name} with "
-                               f"{v.array.ndim} dimension(s).")  # fmt: skip
+            raise RuntimeError(
+                f"{name} only supports 0-dimensional {end_name} and end tensors, but got {end_name} with "
+                f"{v.array.ndim} dimension(s)."
+            )
     start, end = _number(start), _number(end)
     is_complex = isinstance(start, complex) or isinstance(end, complex)
-    target = (dtypes.get_default_dtype().to_complex().np if is_complex else _default()) if dtype is None else dtypes.to_numpy(dtype)
+    target = (
+        (dtypes.get_default_dtype().to_complex().np if is_complex else _default())
+        if dtype is None
+        else dtypes.to_numpy(dtype)
+    )
     if is_complex and target.kind != "c":
-        raise RuntimeError(f"{name}: inferred dtype complex can't be safely cast to passed dtype {dtypes.of(target)}")
+        raise RuntimeError(
+            f"{name}: inferred dtype complex can't be safely cast to passed dtype {dtypes.of(target)}"
+        )
     if target.kind in "iu":
         start, end = int(start), int(end)
     if steps == 1:
@@ -442,8 +632,17 @@ def _line(start: Any, end: Any, steps: Any, dtype: Any, name: str) -> tuple[Any,
     return points, target
 
 
-def linspace(start: Any, end: Any, steps: Any, *, dtype: Any = None, device: Any = None, layout: Any = None,
-             requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+def linspace(
+    start: Any,
+    end: Any,
+    steps: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """``steps`` evenly spaced numbers from ``start`` to ``end``, both included.
 
     >>> rg.linspace(0, 1, 3)
@@ -454,8 +653,18 @@ def linspace(start: Any, end: Any, steps: Any, *, dtype: Any = None, device: Any
     return finish(points.astype(target), requires_grad)
 
 
-def logspace(start: Any, end: Any, steps: Any, base: float = 10.0, *, dtype: Any = None, device: Any = None, layout: Any = None,
-             requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+def logspace(
+    start: Any,
+    end: Any,
+    steps: Any,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """``base ** x`` for ``steps`` evenly spaced ``x`` from ``start`` to ``end``.
 
     >>> rg.logspace(0, 2, 3)
@@ -464,8 +673,17 @@ def logspace(start: Any, end: Any, steps: Any, base: float = 10.0, *, dtype: Any
     check_device(device)
     points, target = _line(start, end, steps, dtype, "logspace")
     with np.errstate(all="ignore"):
-        return finish(np.power(complex(base) if points.dtype.kind == "c" else float(base), points).astype(target), requires_grad)
+        return finish(
+            np.power(complex(base) if points.dtype.kind == "c" else float(base), points).astype(target),
+            requires_grad,
+        )
 
 
-METHODS = {"new_zeros": _new(zeros), "new_ones": _new(ones), "new_empty": _new(empty), "new_full": new_full, "new_tensor": new_tensor,
-           "new_empty_strided": new_empty_strided}  # fmt: skip
+METHODS = {
+    "new_zeros": _new(zeros),
+    "new_ones": _new(ones),
+    "new_empty": _new(empty),
+    "new_full": new_full,
+    "new_tensor": new_tensor,
+    "new_empty_strided": new_empty_strided,
+}

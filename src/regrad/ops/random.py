@@ -6,19 +6,41 @@ PyTorch's. Start reading at `Generator`.
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from regrad import dtypes, shapes
 from regrad.declare import general
+from regrad.graph.modes import mode
 from regrad.graph.value import Value, wrap
 from regrad.ops.creation import check_device, finish, sizes_of
 
-__all__ = ["Generator", "bernoulli", "binomial", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed",
-           "multinomial", "normal", "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
-           "seed", "set_rng_state"]  # fmt: skip
+__all__ = [
+    "Generator",
+    "bernoulli",
+    "binomial",
+    "default_generator",
+    "fork_rng",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "multinomial",
+    "normal",
+    "poisson",
+    "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randn",
+    "randn_like",
+    "randperm",
+    "seed",
+    "set_rng_state",
+]
 
 
 class Generator:
@@ -63,8 +85,13 @@ class Generator:
         """The state, as a uint8 tensor."""
         state: Any = self.numpy.bit_generator.state
         numbers = state["state"]
-        raw = (numbers["state"].to_bytes(16, "little") + numbers["inc"].to_bytes(16, "little")
-               + bytes([state["has_uint32"]]) + int(state["uinteger"]).to_bytes(4, "little") + self._seed.to_bytes(8, "little"))  # fmt: skip
+        raw = (
+            numbers["state"].to_bytes(16, "little")
+            + numbers["inc"].to_bytes(16, "little")
+            + bytes([state["has_uint32"]])
+            + int(state["uinteger"]).to_bytes(4, "little")
+            + self._seed.to_bytes(8, "little")
+        )
         return wrap(np.frombuffer(raw, "u1").copy())
 
     def set_state(self, new_state: Any) -> None:
@@ -77,9 +104,11 @@ class Generator:
         number = lambda a, b: int.from_bytes(raw[a:b], "little")  # noqa: E731
         self._seed = number(37, 45)
         self.numpy.bit_generator.state = {
-            "bit_generator": "PCG64", "state": {"state": number(0, 16), "inc": number(16, 32)}, "has_uint32": raw[32],
+            "bit_generator": "PCG64",
+            "state": {"state": number(0, 16), "inc": number(16, 32)},
+            "has_uint32": raw[32],
             "uinteger": number(33, 37),
-        }  # fmt: skip
+        }
 
     def clone_state(self) -> Generator:
         """Another generator in the same state."""
@@ -93,7 +122,25 @@ default_generator = Generator()
 
 def numpy_generator(generator: Generator | None = None) -> np.random.Generator:
     """The NumPy generator to draw from."""
+    batch = mode().batch
+    if batch is not None and batch.randomness != "same":
+        batch.draw(_refused, (), {})
     return (default_generator if generator is None else generator).numpy
+
+
+def _refused() -> Any:
+    raise RuntimeError('vmap: this random function draws alike for all samples; use randomness="same", or draw outside of vmap')
+
+
+def drawing(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a random function: inside `vmap` it runs once, or for each sample, as the randomness asked for says."""
+
+    @functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        batch = mode().batch
+        return fn(*args, **kwargs) if batch is None else batch.draw(fn, args, kwargs)
+
+    return call
 
 
 def manual_seed(seed: int) -> Generator:
@@ -121,7 +168,7 @@ def set_rng_state(new_state: Any) -> None:
     default_generator.set_state(new_state)
 
 
-class fork_rng:  # noqa: N801 - PyTorch's name
+class fork_rng:
     """Whatever is drawn inside this context leaves the default generator as it was.
 
     >>> with rg.random.fork_rng():
@@ -153,8 +200,14 @@ def draw_uniform(shape: tuple[int, ...], target: Any, generator: Generator | Non
     if target.kind == "c":
         return (rng.random(shape) + 1j * rng.random(shape)).astype(target)
     if target.kind not in "fV":
-        raise RuntimeError(f'"check_uniform_bounds" not implemented for {dtypes.of(target)!r}; draw floats and convert')
-    return rng.random(shape, target) if target.name in ("float32", "float64") else rng.random(shape, np.float32).astype(target)
+        raise RuntimeError(
+            f'"check_uniform_bounds" not implemented for {dtypes.of(target)!r}; draw floats and convert'
+        )
+    return (
+        rng.random(shape, target)
+        if target.name in ("float32", "float64")
+        else rng.random(shape, np.float32).astype(target)
+    )
 
 
 def draw_normal(shape: tuple[int, ...], target: Any, generator: Generator | None = None) -> Any:
@@ -163,14 +216,24 @@ def draw_normal(shape: tuple[int, ...], target: Any, generator: Generator | None
     if target.kind == "c":
         return ((rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) * 0.5**0.5).astype(target)
     if target.kind not in "fV":
-        raise RuntimeError(f'"normal_kernel_cpu" not implemented for {dtypes.of(target)!r}; draw floats and convert')
+        raise RuntimeError(
+            f'"normal_kernel_cpu" not implemented for {dtypes.of(target)!r}; draw floats and convert'
+        )
     if target.name in ("float32", "float64"):
         return np.asarray(rng.standard_normal(shape, target))
     return np.asarray(rng.standard_normal(shape, np.float32)).astype(target)
 
 
-def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
-         requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+@drawing
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """Uniform random numbers in [0, 1).
 
     >>> rg.rand(2, 3).shape
@@ -180,8 +243,16 @@ def rand(*size: Any, generator: Generator | None = None, dtype: Any = None, devi
     return finish(draw_uniform(sizes_of(size, "rand"), _target(dtype), generator), requires_grad)
 
 
-def randn(*size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
-          requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+@drawing
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """Random numbers from the standard normal distribution.
 
     >>> rg.randn(2, 3).shape
@@ -197,8 +268,19 @@ def _whole(low: Any, high: Any, shape: Any, target: Any, generator: Any) -> Any:
     return numpy_generator(generator).integers(int(low), int(high), shape).astype(target)
 
 
-def randint(low: Any, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
-            device: Any = None, layout: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+@drawing
+def randint(
+    low: Any,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """Random whole numbers from ``low`` to below ``high``: ``randint(high, size)`` or ``randint(low, high, size)``.
 
     >>> rg.randint(0, 10, (3,)).dtype
@@ -214,8 +296,17 @@ def randint(low: Any, high: Any = None, size: Any = None, *, generator: Generato
     return finish(_whole(low, high, sizes_of((size,), "randint"), target, generator), requires_grad)
 
 
-def randperm(n: int, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
-             requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+@drawing
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """The numbers from 0 to ``n - 1`` in random order."""
     check_device(device)
     if n < 0:
@@ -228,28 +319,63 @@ def _like_target(input: Any, dtype: Any) -> Any:
     return input.array.dtype if dtype is None else dtypes.to_numpy(dtype)
 
 
-def rand_like(input: Any, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
-              requires_grad: bool = False, memory_format: Any = None) -> Any:  # fmt: skip
+@drawing
+def rand_like(
+    input: Any,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Any:
     """Uniform random numbers in [0, 1), in the shape and dtype of ``input``."""
     return finish(draw_uniform(input.array.shape, _like_target(input, dtype), generator), requires_grad)
 
 
-def randn_like(input: Any, *, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
-               requires_grad: bool = False, memory_format: Any = None) -> Any:  # fmt: skip
+@drawing
+def randn_like(
+    input: Any,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Any:
     """Standard normal random numbers, in the shape and dtype of ``input``."""
     return finish(draw_normal(input.array.shape, _like_target(input, dtype), generator), requires_grad)
 
 
-def randint_like(input: Any, low: Any, high: Any = None, *, generator: Generator | None = None, dtype: Any = None,
-                 device: Any = None, layout: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Any:  # fmt: skip
+@drawing
+def randint_like(
+    input: Any,
+    low: Any,
+    high: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
+) -> Any:
     """Random whole numbers from ``low`` to below ``high``, in the shape and dtype of ``input``."""
     low, high = (0, low) if high is None else (low, high)
     low, high = (v.array.item() if isinstance(v, Value) else v for v in (low, high))
     return finish(_whole(low, high, input.array.shape, _like_target(input, dtype), generator), requires_grad)
 
 
-@general(a=lambda g, a_shape: _nothing(g, a_shape), b=lambda g, b_shape: _nothing(g, b_shape), jvp=lambda args, outs, ts, params: outs[0] * 0,
-         shape=lambda a, b, *, drawn: drawn.shape, name="draw", grad_name="NormalBackward0")  # fmt: skip
+@general(
+    a=lambda g, a_shape: _nothing(g, a_shape),
+    b=lambda g, b_shape: _nothing(g, b_shape),
+    jvp=lambda args, outs, ts, params: outs[0] * 0,
+    shape=lambda a, b, *, drawn: drawn.shape,
+    name="draw",
+    grad_name="NormalBackward0",
+)
 def drawn_from(a, b, *, drawn):
     """The array ``drawn`` at random with parameters ``a`` and ``b``: their gradient is zero, as PyTorch has it."""
     return drawn
@@ -272,8 +398,19 @@ def _connected(array: Any, a: Any, b: Any = None) -> Any:
     return drawn_from(a if isinstance(a, Value) else b, b if isinstance(a, Value) else a, drawn=array)
 
 
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
-           device: Any = None, layout: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Any:  # fmt: skip
+@drawing
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Any:
     """Random numbers from normal distributions with the given means and standard deviations.
 
     >>> rg.normal(rg.zeros(3), 2.0).shape
@@ -283,7 +420,12 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     if np.any(np.asarray(s) < 0):
         raise RuntimeError(f"normal expects all elements of std >= 0.0, but found {float(np.min(s))}")
     if size is not None:
-        return finish((draw_normal(sizes_of((size,), "normal"), _target(dtype), generator) * s + m).astype(_target(dtype)), requires_grad)
+        return finish(
+            (draw_normal(sizes_of((size,), "normal"), _target(dtype), generator) * s + m).astype(
+                _target(dtype)
+            ),
+            requires_grad,
+        )
     if isinstance(mean, Value) and isinstance(std, Value) and mean.array.shape != std.array.shape:
         shape = shapes.broadcast(mean.array.shape, std.array.shape)
     else:
@@ -292,6 +434,7 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
     return _connected((draw_normal(shape, target, generator) * s + m).astype(target), mean, std)
 
 
+@drawing
 def bernoulli(input: Any, p: Any = None, *, generator: Generator | None = None) -> Any:
     """Ones with the probabilities in ``input`` (or ``p``), zeros otherwise.
 
@@ -299,12 +442,19 @@ def bernoulli(input: Any, p: Any = None, *, generator: Generator | None = None) 
     tensor([1., 1.])
     """
     probability = _array(input if p is None else p)
-    if np.any(np.asarray(probability) < 0) or np.any(np.asarray(probability) > 1) or np.any(np.isnan(probability)):
-        raise RuntimeError("bernoulli: Expected p_in >= 0 && p_in <= 1 to be true, but it is not; give probabilities")
+    if (
+        np.any(np.asarray(probability) < 0)
+        or np.any(np.asarray(probability) > 1)
+        or np.any(np.isnan(probability))
+    ):
+        raise RuntimeError(
+            "bernoulli: Expected p_in >= 0 && p_in <= 1 to be true, but it is not; give probabilities"
+        )
     array = (numpy_generator(generator).random(input.array.shape) < probability).astype(input.array.dtype)
     return _connected(array, input)
 
 
+@drawing
 def poisson(input: Any, generator: Generator | None = None) -> Any:
     """Random counts from Poisson distributions with the rates in ``input``."""
     if np.any(input.array < 0):
@@ -312,12 +462,20 @@ def poisson(input: Any, generator: Generator | None = None) -> Any:
     return _connected(numpy_generator(generator).poisson(input.array).astype(input.array.dtype), input)
 
 
+@drawing
 def binomial(count: Any, prob: Any, generator: Generator | None = None) -> Any:
     """Random numbers of successes in ``count`` trials of probability ``prob``."""
-    return _connected(numpy_generator(generator).binomial(count.array.astype("i8"), prob.array).astype(prob.array.dtype), count, prob)
+    return _connected(
+        numpy_generator(generator).binomial(count.array.astype("i8"), prob.array).astype(prob.array.dtype),
+        count,
+        prob,
+    )
 
 
-def multinomial(input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Any:
+@drawing
+def multinomial(
+    input: Any, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
+) -> Any:
     """Indices drawn with the weights in each row of ``input``, which need not sum to one.
 
     >>> rg.multinomial(rg.tensor([0., 1., 0.]), 1)
@@ -327,7 +485,9 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     if weights.ndim not in (1, 2):
         raise RuntimeError(f"multinomial: prob_dist must be 1 or 2 dim, got {weights.ndim}")
     if weights.dtype.kind not in "fV":
-        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {dtypes.of(weights.dtype)}")
+        raise RuntimeError(
+            f"multinomial only supports floating-point dtypes for input, got: {dtypes.of(weights.dtype)}"
+        )
     if num_samples <= 0:
         raise RuntimeError(f"multinomial: cannot sample n_sample <= 0 samples, got {num_samples}")
     rows = np.atleast_2d(weights).astype("f8")
@@ -336,13 +496,17 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
     if np.any(rows.sum(1) <= 0):
         raise RuntimeError("multinomial: invalid multinomial distribution (sum of probabilities <= 0)")
     if not replacement and num_samples > rows.shape[1]:
-        raise RuntimeError(f"multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement: {num_samples} > "
-                           f"{rows.shape[1]}")  # fmt: skip
+        raise RuntimeError(
+            "multinomial: cannot sample n_sample > prob_dist.size(-1) samples without replacement:"
+            f" {num_samples} > {rows.shape[1]}"
+        )
     rng = numpy_generator(generator)
     if replacement:
         edges = np.cumsum(rows, 1) / rows.sum(1, keepdims=True)
         points = rng.random((len(rows), num_samples))
-        out = np.array([np.searchsorted(e, u, side="right") for e, u in zip(edges, points, strict=True)]).reshape(len(rows), num_samples)
+        out = np.array(
+            [np.searchsorted(e, u, side="right") for e, u in zip(edges, points, strict=True)]
+        ).reshape(len(rows), num_samples)
         out = np.minimum(out, rows.shape[1] - 1)
     else:  # the smallest of exponentials with these rates come first with these weights
         with np.errstate(divide="ignore"):
@@ -357,6 +521,9 @@ def _in_place(name: str, draw: Any) -> Any:
     def method(self: Any, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Any:
         from regrad.ops.writing import copy_
 
+        if hasattr(self, "adopt"):  # a batched tensor: what each sample would be filled with is written to its value
+            return self.adopt(drawing(lambda x, *rest, **named: method(x.detach().clone(), *rest, **named))(self, *args, generator=generator,
+                                                                                                        **kwargs))  # fmt: skip
         array = draw(self.array, numpy_generator(generator), *args, **kwargs)
         return copy_(self, wrap(np.asarray(array).astype(self.array.dtype, copy=False)))
 
@@ -370,7 +537,9 @@ def _uniform_(x, rng, from_=0.0, to=1.0, **names):
     low = names.get("from", from_)
     if low > to:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}")
-    return low + (to - low) * (rng.random(x.shape, x.dtype) if x.dtype.name in ("float32", "float64") else rng.random(x.shape))
+    return low + (to - low) * (
+        rng.random(x.shape, x.dtype) if x.dtype.name in ("float32", "float64") else rng.random(x.shape)
+    )
 
 
 def _normal_(x, rng, mean=0.0, std=1.0):
@@ -418,7 +587,9 @@ def _random_(x, rng, from_=None, to=None, **names):
     if low is not None and to is None:
         low, to = 0, low
     if to is None:
-        to = {"f": 2 ** (np.finfo(x.dtype).nmant + 1) + 1 if x.dtype.kind == "f" else 0, "b": 2}.get(x.dtype.kind) or np.iinfo(x.dtype).max
+        to = {"f": 2 ** (np.finfo(x.dtype).nmant + 1) + 1 if x.dtype.kind == "f" else 0, "b": 2}.get(
+            x.dtype.kind
+        ) or np.iinfo(x.dtype).max
     low = 0 if low is None else low
     if low >= to:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={to}")
@@ -430,7 +601,20 @@ def _bernoulli_(x, rng, p=0.5):
     return rng.random(x.shape) < _array(p)
 
 
-METHODS = {"bernoulli": bernoulli, "multinomial": multinomial,
-           **{name: _in_place(name, draw) for name, draw in {
-               "uniform_": _uniform_, "normal_": _normal_, "exponential_": _exponential_, "cauchy_": _cauchy_, "geometric_": _geometric_,
-               "log_normal_": _log_normal_, "random_": _random_, "bernoulli_": _bernoulli_}.items()}}  # fmt: skip
+METHODS = {
+    "bernoulli": bernoulli,
+    "multinomial": multinomial,
+    **{
+        name: _in_place(name, draw)
+        for name, draw in {
+            "uniform_": _uniform_,
+            "normal_": _normal_,
+            "exponential_": _exponential_,
+            "cauchy_": _cauchy_,
+            "geometric_": _geometric_,
+            "log_normal_": _log_normal_,
+            "random_": _random_,
+            "bernoulli_": _bernoulli_,
+        }.items()
+    },
+}

@@ -16,7 +16,6 @@ import numpy as np
 from regrad import dtypes
 from regrad.declare import _record, general, refresh, view_refused
 from regrad.graph import versions
-from regrad.graph.lifetime import reachable
 from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Node, Output, tick
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
@@ -33,10 +32,14 @@ def check_writable(x: Any, name: str, *sources: Any) -> None:
     for told in versions.before_write:
         told(array)
     if name not in ("fill_", "zero_") and 0 in array.strides and array.size > 1 and _lies_on_itself(array):
-        raise RuntimeError(f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single "
-                           f"memory location. Please clone() the tensor before performing the operation.")  # fmt: skip
+        raise RuntimeError(
+            f"{name}: unsupported operation: more than one element of the written-to tensor refers to a"
+            " single memory location. Please clone() the tensor before performing the operation."
+        )
     if not array.flags.writeable:
-        raise RuntimeError(f"{name}: the tensor's memory is read-only (it shares a read-only NumPy array); clone it first")
+        raise RuntimeError(
+            f"{name}: the tensor's memory is read-only (it shares a read-only NumPy array); clone it first"
+        )
 
 
 def _lies_on_itself(array: Any) -> bool:
@@ -50,39 +53,57 @@ def check_history(x: Any, name: str, *sources: Any) -> None:
     if m.record:
         edge = x.edge if view is None else refresh(x)
         if type(edge) is Leaf and view is None:
-            raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation. Write under "
-                               f"`with rg.no_grad():`, or out of place.")  # fmt: skip
+            raise RuntimeError(
+                f"{name}: a leaf Variable that requires grad is being used in an in-place operation. Write"
+                " under `with rg.no_grad():`, or out of place."
+            )
         if type(view) is View:
             if view.origin and (view.base.edge is not None or any(_traced(s) for s in sources)):
                 raise view_refused(view, f"is being modified inplace by {name}")
             if type(view.base.edge) is Leaf:
-                raise RuntimeError(f"{name}: a view of a leaf Variable that requires grad is being used in an in-place "
-                                   f"operation. Write under `with rg.no_grad():`, or out of place.")  # fmt: skip
+                raise RuntimeError(
+                    f"{name}: a view of a leaf Variable that requires grad is being used in an in-place "
+                    "operation. Write under `with rg.no_grad():`, or out of place."
+                )
         if x.meta is not None and x.meta.inference and not m.inference and edge is not None:
-            raise RuntimeError(f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. Clone it first.")
+            raise RuntimeError(
+                f"{name}: Inplace update to inference tensor outside InferenceMode is not allowed. Clone it"
+                " first."
+            )
 
 
 def _traced(source: Any) -> bool:
     """Would a result computed from ``source`` be recorded?"""
-    return isinstance(source, Value) and (source.edge if source._view is None else refresh(source)) is not None
+    return (
+        isinstance(source, Value) and (source.edge if source._view is None else refresh(source)) is not None
+    )
 
 
 def check_overlap(x: Any, others: Any, name: str) -> None:
-    """Refuse an operand that shares some of the memory that is written to: neither none of it nor the very same elements.
+    """Refuse an operand that shares some, but not all, of the memory that is written to.
 
     As in PyTorch, only windows without gaps are compared.
     """
     array = x.array
     for other in others:
-        if isinstance(other, Value) and other is not x and root(other.array) is root(array) and array.size and other.array.size:
+        if (
+            isinstance(other, Value)
+            and other is not x
+            and root(other.array) is root(array)
+            and array.size
+            and other.array.size
+        ):
             a, b = array, other.array
             start, end = a.__array_interface__["data"][0], b.__array_interface__["data"][0]
             if not (_gapless(a) and _gapless(b)) or start + a.nbytes <= end or end + b.nbytes <= start:
                 continue
             if start == end and a.shape == b.shape and a.strides == b.strides:
                 continue
-            raise RuntimeError(f"{name}: unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
-                               f"memory location. Please clone() the tensor before performing the operation.")  # fmt: skip
+            raise RuntimeError(
+                f"{name}: unsupported operation: some elements of the input tensor and the written-to tensor"
+                " refer to a single memory location. Please clone() the tensor before performing the"
+                " operation."
+            )
 
 
 def _gapless(array: Any) -> bool:
@@ -99,7 +120,9 @@ def _gapless(array: Any) -> bool:
 def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The in-place method ``name`` of the function ``fn``, whose first argument is written to."""
     op = getattr(fn, "op", None)
-    kernel = op.forward if op is not None and isinstance(op.forward, np.ufunc) and op.policy == "promote" else None
+    kernel = (
+        op.forward if op is not None and isinstance(op.forward, np.ufunc) and op.policy == "promote" else None
+    )
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         if hasattr(self, "adopt"):  # a batched tensor: its value is written to
@@ -107,7 +130,13 @@ def inplace(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
         check_writable(self, name, *args, *kwargs.values())
         if args:
             check_overlap(self, args, name)
-        if kernel is not None and self.edge is None and len(args) == kernel.nin - 1 and not kwargs and _direct(kernel, self, args):
+        if (
+            kernel is not None
+            and self.edge is None
+            and len(args) == kernel.nin - 1
+            and not kwargs
+            and _direct(kernel, self, args)
+        ):
             versions.wrote(self.array, name)
             return self
         start = tick()
@@ -125,7 +154,11 @@ def _direct(kernel: Any, x: Any, args: tuple[Any, ...]) -> bool:
     arrays = []
     for a in args:
         if isinstance(a, Value):
-            if (a.edge is not None and mode().record) or a.array.dtype is not x.array.dtype or a.array.ndim > x.array.ndim:
+            if (
+                (a.edge is not None and mode().record)
+                or a.array.dtype is not x.array.dtype
+                or a.array.ndim > x.array.ndim
+            ):
                 return False
             if a.meta is not None or root(a.array) is root(x.array):
                 return False
@@ -134,7 +167,7 @@ def _direct(kernel: Any, x: Any, args: tuple[Any, ...]) -> bool:
             arrays.append(a)
         else:
             return False
-    if x.array.dtype.kind != "f" or x.meta is not None or x._view is not None:
+    if x.array.dtype.kind != "f" or x.meta is not None or x._view is not None or mode().batch is not None:
         return False
     token = quiet_set(QUIET)
     try:
@@ -149,19 +182,30 @@ def _direct(kernel: Any, x: Any, args: tuple[Any, ...]) -> bool:
 def write(x: Any, result: Any, name: str, start: int) -> None:
     """Write ``result`` (computed after the time ``start``) into ``x`` and give ``x`` its history."""
     array = x.array
+    if hasattr(result, "adopt"):
+        raise RuntimeError(f"vmap: {name}: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args "
+                           f"that has more elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped "
+                           f"over in a vmap. Please try to use out-of-place operators instead of inplace arithmetic.")  # fmt: skip
     if result.array.shape != array.shape:
         try:
             fits = np.broadcast_shapes(result.array.shape, array.shape) == array.shape
         except ValueError:
             fits = False
         if not fits or name not in ("copy_", "fill_", "__setitem__"):
-            raise RuntimeError(f"{name}: output with shape {list(array.shape)} doesn't match the broadcast shape "
-                               f"{list(result.array.shape)}; write out of place to get the larger result")  # fmt: skip
+            raise RuntimeError(
+                f"{name}: output with shape {list(array.shape)} doesn't match the broadcast shape "
+                f"{list(result.array.shape)}; write out of place to get the larger result"
+            )
         result = expand_to(result, shape=array.shape)
     if result.array.dtype is not array.dtype:
-        if not dtypes.can_cast(dtypes.of(result.array.dtype), dtypes.of(array.dtype)) and name not in ("copy_", "__setitem__"):
-            raise RuntimeError(f"{name}: result type {_title(result.array.dtype)} can't be cast to the desired output type "
-                               f"{_title(array.dtype)}; convert with .to() or write out of place")  # fmt: skip
+        if not dtypes.can_cast(dtypes.of(result.array.dtype), dtypes.of(array.dtype)) and name not in (
+            "copy_",
+            "__setitem__",
+        ):
+            raise RuntimeError(
+                f"{name}: result type {_title(result.array.dtype)} can't be cast to the desired output type "
+                f"{_title(array.dtype)}; convert with .to() or write out of place"
+            )
         result = cast(result, array.dtype)
     fresh = _young_nodes(result.edge, start)
     memory = root(array)
@@ -236,8 +280,17 @@ def _move_retained(x: Any, edge: Any) -> None:
 
 
 def _title(dtype: Any) -> str:
-    return {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int", "bool": "Bool", "float16": "Half",
-            "uint8": "Byte", "int8": "Char", "int16": "Short"}.get(dtype.name, dtype.name)  # fmt: skip
+    return {
+        "float32": "Float",
+        "float64": "Double",
+        "int64": "Long",
+        "int32": "Int",
+        "bool": "Bool",
+        "float16": "Half",
+        "uint8": "Byte",
+        "int8": "Char",
+        "int16": "Short",
+    }.get(dtype.name, dtype.name)
 
 
 # -- writing values
@@ -247,8 +300,14 @@ def _overwrite_jvp(args: Any, outs: Any, tangents: Any, params: Any) -> Any:
     return args[0] * 0 if tangents[1] is None else expand_to(tangents[1], shape=outs[0].array.shape)
 
 
-@general(x=lambda g: g * 0, src=lambda g, src_shape: sum_to(g, shape=src_shape), shape=lambda x, src: tuple(x), jvp=_overwrite_jvp,
-         name="copy", grad_name="CopyBackwards")  # fmt: skip
+@general(
+    x=lambda g: g * 0,
+    src=lambda g, src_shape: sum_to(g, shape=src_shape),
+    shape=lambda x, src: tuple(x),
+    jvp=_overwrite_jvp,
+    name="copy",
+    grad_name="CopyBackwards",
+)
 def overwrite(x, src):
     """``src`` broadcast to the shape of ``x``, whose own elements count no more."""
     return np.array(np.broadcast_to(src, x.shape))
@@ -274,9 +333,16 @@ def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
     except ValueError:
         fits = False
     if not fits:
-        raise RuntimeError(f"copy_: The size of tensor a must match the size of tensor b: source {list(src.array.shape)} does not "
-                           f"broadcast to {list(self.array.shape)}")  # fmt: skip
-    if self.edge is None and (src.edge is None or not mode().record) and self.meta is None and src.meta is None:
+        raise RuntimeError(
+            f"copy_: The size of tensor a must match the size of tensor b: source {list(src.array.shape)}"
+            f" does not broadcast to {list(self.array.shape)}"
+        )
+    if (
+        self.edge is None
+        and (src.edge is None or not mode().record)
+        and self.meta is None
+        and src.meta is None
+    ):
         self.array[...] = src.array
         versions.wrote(self.array, "copy_")
         return self
@@ -288,11 +354,18 @@ def fill_(self: Any, value: Any) -> Any:
     """Write ``value`` (a number or a 0-d tensor) to every element."""
     if isinstance(value, Value):
         if value.array.ndim:
-            raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim} dimensions.")
+            raise RuntimeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.array.ndim}"
+                " dimensions."
+            )
         return copy_(self, value)
     check_writable(self, "fill_")
-    if not np.can_cast(type(value), self.array.dtype, "unsafe") or (isinstance(value, complex) and self.array.dtype.kind != "c"):
-        raise RuntimeError(f"fill_: value cannot be converted to type {dtypes.of(self.array.dtype)} without overflow")
+    if not np.can_cast(type(value), self.array.dtype, "unsafe") or (
+        isinstance(value, complex) and self.array.dtype.kind != "c"
+    ):
+        raise RuntimeError(
+            f"fill_: value cannot be converted to type {dtypes.of(self.array.dtype)} without overflow"
+        )
     if self.edge is None and self.meta is None:
         self.array[...] = value
         versions.wrote(self.array, "fill_")

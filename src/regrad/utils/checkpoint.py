@@ -22,9 +22,16 @@ from regrad.graph.node import leaf_for, tick
 from regrad.graph.slots import Packed
 from regrad.graph.value import Value, wrap
 from regrad.ops import random
+from regrad.tensor import Tensor
 
-__all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn", "set_checkpoint_debug_enabled",
-           "set_checkpoint_early_stop"]  # fmt: skip
+__all__ = [
+    "CheckpointError",
+    "checkpoint",
+    "checkpoint_sequential",
+    "noop_context_fn",
+    "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop",
+]
 
 
 class CheckpointError(RuntimeError):
@@ -48,7 +55,7 @@ _early_stop = True
 _debug: bool | None = None
 
 
-class set_checkpoint_early_stop:  # noqa: N801 - PyTorch's name
+class set_checkpoint_early_stop:
     """Should a recomputation stop as soon as it has all values (the default)? Holds inside the context."""
 
     def __init__(self, enable: bool) -> None:
@@ -63,7 +70,7 @@ class set_checkpoint_early_stop:  # noqa: N801 - PyTorch's name
         _early_stop = self._was
 
 
-class set_checkpoint_debug_enabled:  # noqa: N801 - PyTorch's name
+class set_checkpoint_debug_enabled:
     """Should errors list both forwards' saved values? Holds inside the context; None leaves it to each call."""
 
     def __init__(self, enabled: bool | None) -> None:
@@ -86,8 +93,17 @@ def noop_context_fn() -> tuple[Any, Any]:
 class _Region:
     """A checkpointed call: what is needed to run it again."""
 
-    def __init__(self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], keep_rng: bool, context: Any, check: bool, early: bool,
-                 debug: bool) -> None:  # fmt: skip
+    def __init__(
+        self,
+        fn: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        keep_rng: bool,
+        context: Any,
+        check: bool,
+        early: bool,
+        debug: bool,
+    ) -> None:
         self.fn, self.context, self.check, self.early, self.debug = fn, context, check, early, debug
         self.rng = random.get_rng_state() if keep_rng else None
         self.seq = tick()
@@ -123,7 +139,10 @@ class _Region:
                 self.found = {key: self._recompute()}
                 values = self.found[key]
             if holder.index not in values:
-                raise self._differs(f"the recomputed forward saved {len(values)} values where the original saved {len(self.holders)}")
+                raise self._differs(
+                    f"the recomputed forward saved {len(values)} values where the original saved"
+                    f" {len(self.holders)}"
+                )
             value = values[holder.index] if key == 0 else values.pop(holder.index)
             if not values:
                 self.found.pop(key, None)
@@ -141,8 +160,10 @@ class _Region:
                 holder = self.holders[index]()
                 if holder is not None:
                     if self.check and holder.spec != (value.array.shape, value.array.dtype):
-                        raise self._differs(f"saved value {index} had shape {holder.spec[0]} and dtype {holder.spec[1]}, and now has "
-                                            f"{value.array.shape} and {value.array.dtype}")  # fmt: skip
+                        raise self._differs(
+                            f"saved value {index} had shape {holder.spec[0]} and dtype {holder.spec[1]}, and"
+                            f" now has {value.array.shape} and {value.array.dtype}"
+                        )
                     values[index] = wrap(value.array)
             if self.early and _early_stop and index == wanted:
                 raise _Enough
@@ -162,15 +183,18 @@ class _Region:
             if state is not None:
                 random.set_rng_state(state)
         if self.check and not (self.early and _early_stop) and count != len(self.holders):
-            raise self._differs(f"the recomputed forward saved {count} values where the original saved {len(self.holders)}")
+            raise self._differs(
+                f"the recomputed forward saved {count} values where the original saved {len(self.holders)}"
+            )
         return values
 
     def _differs(self, what: str) -> CheckpointError:
         return CheckpointError(
-            f"torch.utils.checkpoint: the recomputation of {getattr(self.fn, '__qualname__', self.fn)!r} differs from its forward "
-            f"(A different number of tensors was saved during the original forward and recomputation, or they have different "
-            f"metadata): {what}. It must compute the same thing twice: let it read no global that changes, and keep random draws "
-            f"inside with preserve_rng_state=True."
+            f"torch.utils.checkpoint: the recomputation of {getattr(self.fn, '__qualname__', self.fn)!r}"
+            " differs from its forward (A different number of tensors was saved during the original forward"
+            f" and recomputation, or they have different metadata): {what}. It must compute the same thing"
+            " twice: let it read no global that changes, and keep random draws inside with"
+            " preserve_rng_state=True."
         )
 
 
@@ -187,8 +211,11 @@ class _Argument:
         array = self.entry.unpack().array if isinstance(self.entry, Packed) else self.entry
         past = None if isinstance(self.entry, Packed) else versions.history(array)
         if past is not None and past.last[-1].seq > since:
-            raise CheckpointError("torch.utils.checkpoint: an argument of the checkpointed function has been modified by an inplace "
-                                  "operation after the forward, so that it cannot be recomputed; clone it before the call.")  # fmt: skip
+            raise CheckpointError(
+                "torch.utils.checkpoint: an argument of the checkpointed function has been modified by an"
+                " inplace operation after the forward, so that it cannot be recomputed; clone it before the"
+                " call."
+            )
         out = wrap(array)
         if self.needs:
             leaf_for(out)
@@ -196,9 +223,16 @@ class _Argument:
 
 
 def checkpoint(
-    function: Callable[..., Any], *args: Any, use_reentrant: bool | None = None, context_fn: Callable[[], tuple[Any, Any]] = noop_context_fn,
-    determinism_check: str = "default", debug: bool = False, early_stop: bool = True, preserve_rng_state: bool = True, **kwargs: Any,
-) -> Any:  # fmt: skip
+    function: Callable[..., Any],
+    *args: Any,
+    use_reentrant: bool | None = None,
+    context_fn: Callable[[], tuple[Any, Any]] = noop_context_fn,
+    determinism_check: str = "default",
+    debug: bool = False,
+    early_stop: bool = True,
+    preserve_rng_state: bool = True,
+    **kwargs: Any,
+) -> Any:
     """Run ``function(*args, **kwargs)`` saving only its arguments; backward runs it again for the rest.
 
     Trades time (one more forward of the region for each pass) for memory. ``use_reentrant=True`` takes PyTorch's older
@@ -213,7 +247,11 @@ def checkpoint(
     """
     if use_reentrant:
         if kwargs:
-            raise ValueError("Unexpected keyword arguments: " + ", ".join(kwargs) + "; checkpoint(use_reentrant=True) takes none")
+            raise ValueError(
+                "Unexpected keyword arguments: "
+                + ", ".join(kwargs)
+                + "; checkpoint(use_reentrant=True) takes none"
+            )
         if context_fn is not noop_context_fn or debug:
             raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
         return _Reentrant.apply(function, preserve_rng_state, *args)
@@ -222,7 +260,16 @@ def checkpoint(
     if not mode().record:
         return function(*args, **kwargs)
     forward_context, recompute_context = context_fn()
-    region = _Region(function, args, kwargs, preserve_rng_state, recompute_context, determinism_check == "default", early_stop, debug)
+    region = _Region(
+        function,
+        args,
+        kwargs,
+        preserve_rng_state,
+        recompute_context,
+        determinism_check == "default",
+        early_stop,
+        debug,
+    )
     state = mode()
     token = MODE.set(state.but(policy=(*state.policy, (region.pack, region.unpack))))
     try:
@@ -247,9 +294,11 @@ class _Reentrant(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         if engine.pass_is_partial():
-            raise RuntimeError("When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` "
-                               "parameter to .backward(). To resolve this error, you can either set use_reentrant=False, or call "
-                               ".backward() without passing the `inputs` argument.")  # fmt: skip
+            raise RuntimeError(
+                "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an"
+                " `inputs` parameter to .backward(). To resolve this error, you can either set"
+                " use_reentrant=False, or call .backward() without passing the `inputs` argument."
+            )
         args = list(ctx.rest)
         for i, t in zip(ctx.places, ctx.saved_tensors, strict=True):
             args[i] = wrap(t.array)
@@ -265,7 +314,7 @@ class _Reentrant(Function):
             if now is not None:
                 random.set_rng_state(now)
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
-        pairs = [(o, g) for o, g in zip(outs, grads, strict=True) if isinstance(o, Value) and o.requires_grad]  # type: ignore[attr-defined]
+        pairs = [(o, g) for o, g in zip(outs, grads, strict=True) if isinstance(o, Tensor) and o.requires_grad]
         if not pairs:
             raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
         with Switch(record=True):
@@ -273,7 +322,9 @@ class _Reentrant(Function):
         return (None, None, *[a._grad if isinstance(a, Value) else None for a in args])
 
 
-def checkpoint_sequential(functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any) -> Any:
+def checkpoint_sequential(
+    functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
+) -> Any:
     """Run a chain of functions in ``segments`` parts, each but the last one checkpointed.
 
     PyTorch: torch.utils.checkpoint.checkpoint_sequential.

@@ -32,8 +32,10 @@ def entropy(x, y, pos_weight=None, how="none"):
 
 
 def nll(x, target, weight, how, ignore_index):
-    counts = np.where(target == ignore_index, 0.0, (np.ones(x.shape[1]) if weight is None else weight)[target])
-    loss = -np.take_along_axis(x, np.where(target == ignore_index, 0, target)[:, None], 1)[:, 0] * counts
+    ignored = target == ignore_index
+    target = np.where(ignored, 0, target)
+    counts = np.where(ignored, 0.0, (np.ones(x.shape[1]) if weight is None else weight)[target])
+    loss = -np.take_along_axis(x, target[:, None], 1)[:, 0] * counts
     return loss.sum() / counts.sum() if how == "mean" else reduced(loss, how)
 
 
