@@ -58,7 +58,7 @@ class _Writer:
             return {"float": x.hex()}
         if isinstance(x, complex):
             return {"complex": [x.real.hex(), x.imag.hex()]}
-        if isinstance(x, np.generic) and not isinstance(x, np.ndarray):
+        if isinstance(x, np.generic):
             return {"scalar": self.array(np.asarray(x))["array"]}
         if isinstance(x, np.ndarray):
             return self.array(x)
@@ -103,8 +103,8 @@ class _Writer:
         return ["node", e.seq]
 
     def node(self, n: Node) -> dict[str, Any]:
-        op = n.plan.op
-        if op.custom or OPS.get(op.name) is not op:
+        op: Any = n.plan.op
+        if op.custom or id(OPS.get(op.name)) != id(op):
             raise PickleAttachedError(
                 f"rg.dumps: the graph contains the custom function {op.name!r} (made at {n.made_at}), whose"
                 " backward is code and cannot be stored: detach before it, or rebuild that part after"

@@ -84,7 +84,7 @@ def same(x: Shape, *_: Any, **__: Any) -> Shape:
     return tuple(x)
 
 
-def dim_in(dim: int, ndim: int, name: str = "") -> int:
+def dim_in(dim: Any, ndim: int, name: str = "") -> int:
     """``dim`` counted from the front, checked against a tensor of ``ndim`` dimensions (0-d counts as one)."""
     span = max(ndim, 1)
     if not isinstance(dim, int) and not hasattr(dim, "__index__"):
@@ -95,7 +95,7 @@ def dim_in(dim: int, ndim: int, name: str = "") -> int:
             f"{name + ': ' if name else ''}Dimension out of range (expected to be in range of "
             f"[{-span}, {span - 1}], but got {dim})"
         )
-    return dim + span if dim < 0 else dim
+    return int(dim + span if dim < 0 else dim)
 
 
 def dims_in(dim: Any, ndim: int, name: str = "") -> tuple[int, ...]:

@@ -128,6 +128,8 @@ class Batched(Tensor):
     """One sample of a batch, inside `vmap`."""
 
     __slots__ = ("level", "value")
+    level: Level
+    value: Any
 
     def _edge(self) -> Any:
         return self.value._edge()

@@ -102,7 +102,8 @@ class FunctionCtx:
         kept = self.__dict__.get("_kept", {})
         if name in kept:
             node = self._node()
-            return _open(node, *kept[name], f"ctx.{name}")
+            array, source = kept[name]
+            return _open(node, array, source, f"ctx.{name}")
         raise AttributeError(f"ctx has no attribute {name!r}; set it in forward or setup_context")
 
     def name(self) -> str:

@@ -162,6 +162,11 @@ def _compare(analytic: np.ndarray, numeric: np.ndarray, o: int, i: int, atol: fl
                              f"largest difference: {np.nanmax(np.abs(analytic - numeric)):.3g}")  # fmt: skip
 
 
+def dot(xs: Sequence[np.ndarray], ys: Sequence[np.ndarray]) -> float:
+    """The real inner product of two lists of arrays."""
+    return float(sum(np.sum(np.real(np.conj(x) * y)) for x, y in zip(xs, ys, strict=True)))
+
+
 def _check_direction(func: Any, inputs: tuple[Any, ...], chosen: list[int], eps: float, atol: float, rtol: float, forward: bool,
                      backward: bool) -> None:  # fmt: skip
     """One random direction in, one out: ``<v, J t>`` three ways."""
@@ -176,7 +181,6 @@ def _check_direction(func: Any, inputs: tuple[Any, ...], chosen: list[int], eps:
     moved = [(a - b) / (2 * eps) for a, b in zip(at(eps), at(-eps), strict=True)]
     outs = _outputs(func, inputs)
     cots = [draw_normal(o.array.shape, o.array.dtype) for o in outs]
-    dot = lambda xs, ys: float(sum(np.sum(np.real(np.conj(x) * y)) for x, y in zip(xs, ys, strict=True)))  # noqa: E731
     expected = dot(cots, moved)
     if backward:
         some = [k for k, o in enumerate(outs) if o.requires_grad]

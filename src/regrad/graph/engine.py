@@ -311,6 +311,8 @@ class _Walk:
                 if shapes is not None and piece.shape != shapes[i]:
                     piece = sum_to(piece, shapes[i])
                 kind = type(edge)
+                key: Any
+                box: dict[Any, Any]
                 if kind is Node:
                     key, box = edge.seq, pending
                 elif kind is Leaf:
@@ -376,7 +378,7 @@ class _Walk:
             pull, targets = plan.narrow(mask)
         pieces = pull(g, kept, node.params) if not plan.op.custom else pull(node, g, mask, self)
         edges = node.edges
-        whole = [None] * len(edges)
+        whole: list[Any] = [None] * len(edges)
         for i, piece in zip(targets or range(len(edges)), pieces):
             if piece is not None and edges[i] is not None and (mask is None or mask >> i & 1):
                 if node.shapes is not None and piece.shape != node.shapes[i]:
@@ -412,7 +414,7 @@ class _Walk:
 
     def _hook_each(self, hooks: dict[int, Any], g: Any, node: Any) -> Any:
         for hook in list(hooks.values()):
-            given = g if isinstance(g, Value) else wrap(g)
+            given: Any = g if isinstance(g, Value) else wrap(g)
             back = hook(given)
             if back is not None:
                 if not isinstance(back, Value):
@@ -427,7 +429,7 @@ class _Walk:
                     )
                 g = back if self.record else back.array
                 if back.array.dtype != given.array.dtype:
-                    g = g.to(given.dtype) if self.record else g.astype(given.array.dtype)  # type: ignore[attr-defined]
+                    g = g.to(given.dtype) if self.record else g.astype(given.array.dtype)
         return g
 
     def _as_tensors(self, gs: Any) -> tuple[Any, ...]:
@@ -442,7 +444,7 @@ class _Walk:
 
     def _call_pre(self, node: Any, g: Any) -> Any:
         many = type(g) is list
-        hooks = node.extra.pre if isinstance(node, Node) else node.pre
+        hooks = (node.more() if isinstance(node, Node) else node).pre or {}
         for hook in list(hooks.values()):
             back = hook(self._as_tensors(g))
             if back is not None:
@@ -451,7 +453,7 @@ class _Walk:
         return g
 
     def _call_post(self, node: Any, whole: list[Any], g: Any) -> list[Any]:
-        hooks = node.extra.post if isinstance(node, Node) else node.post
+        hooks = (node.more() if isinstance(node, Node) else node).post or {}
         for hook in list(hooks.values()):
             back = hook(self._as_tensors(whole), self._as_tensors(g))
             if back is not None:
@@ -587,7 +589,8 @@ def _measure_references() -> None:
     _measuring = True
     owner = wrap(np.empty(4))
     leaf = Leaf(owner)
-    for make in (lambda: np.empty(4), lambda: np.empty((2, 2)).reshape(4)):
+    makers: list[Callable[[], Any]] = [lambda: np.empty(4), lambda: np.empty((2, 2)).reshape(4)]
+    for make in makers:
         walk = _Walk(
             {}, [], None, False, False, True, Pass("", (), _measure_references.__code__, 0, ""), sum_to
         )

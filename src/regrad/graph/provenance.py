@@ -65,7 +65,7 @@ def trail(depth: int = 1, length: int = 4) -> tuple[str, tuple[tuple[CodeType, i
     while frame is not None and inside[frame.f_code.co_filename]:
         actor = _qualified(frame)
         frame = frame.f_back
-    sites = []
+    sites: list[tuple[CodeType, int]] = []
     while frame is not None and len(sites) < length:
         sites.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back

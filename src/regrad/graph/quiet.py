@@ -18,7 +18,7 @@ quiet_set: Callable[[Any], Any]
 quiet_reset: Callable[[Any], Any]
 
 try:
-    from numpy._core.umath import _extobj_contextvar, _make_extobj  # type: ignore[attr-defined]
+    from numpy._core.umath import _extobj_contextvar, _make_extobj
 
     QUIET = _make_extobj(all="ignore")
     quiet_set = _extobj_contextvar.set

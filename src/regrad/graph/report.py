@@ -7,7 +7,7 @@ module. Looking never triggers an unpack hook.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from regrad.graph import lifetime, slots
@@ -49,11 +49,12 @@ class Saved(list[Record]):
 
     def by(self, key: str) -> dict[Any, int]:
         """Unique bytes by "line", "op" or "slot", in the order in which they were made."""
-        pick = {
+        picks: dict[str, Callable[[Record], str]] = {
             "line": lambda r: str(r.made_at),
             "op": lambda r: r.op,
             "slot": lambda r: f"{r.op}.{r.slot}",
-        }.get(key)
+        }
+        pick = picks.get(key)
         if pick is None:
             raise ValueError(f"saved().by({key!r}): choose 'line', 'op' or 'slot'")
         total: dict[Any, int] = defaultdict(int)
@@ -115,7 +116,8 @@ def saved(*roots: Any) -> Saved:
     found = Saved()
     counted: set[int] = set()
     for node in sorted(nodes, key=lambda n: n.seq):
-        leaves = {id(root(e.owner().array)) for e in node.edges if type(e) is Leaf and e.owner() is not None}
+        owners = [e.owner() for e in node.edges if type(e) is Leaf]
+        leaves = {id(root(o.array)) for o in owners if o is not None}
         for name, readers, array in slots.entries(node):
             memory = root(array)
             fresh = id(memory) not in counted

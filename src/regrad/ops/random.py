@@ -60,7 +60,7 @@ class Generator:
         self._lock = threading.Lock()
         self.manual_seed(67280421310721)
 
-    def manual_seed(self, seed: int) -> Generator:
+    def manual_seed(self, seed: Any) -> Generator:
         """Start again from ``seed``."""
         if isinstance(seed, Value):
             seed = seed.array.item()
@@ -522,8 +522,8 @@ def _in_place(name: str, draw: Any) -> Any:
         from regrad.ops.writing import copy_
 
         if hasattr(self, "adopt"):  # a batched tensor: what each sample would be filled with is written to its value
-            return self.adopt(drawing(lambda x, *rest, **named: method(x.detach().clone(), *rest, **named))(self, *args, generator=generator,
-                                                                                                        **kwargs))  # fmt: skip
+            each = drawing(lambda x, *rest, **named: method(x.detach().clone(), *rest, **named))
+            return self.adopt(each(self, *args, generator=generator, **kwargs))
         array = draw(self.array, numpy_generator(generator), *args, **kwargs)
         return copy_(self, wrap(np.asarray(array).astype(self.array.dtype, copy=False)))
 

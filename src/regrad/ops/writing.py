@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from regrad import dtypes
-from regrad.declare import _record, general, refresh, view_refused
+from regrad.declare import OPS, _record, general, refresh, view_refused
 from regrad.graph import versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Node, Output, tick
@@ -258,7 +258,7 @@ def _take_history(x: Any, result: Any) -> None:
     if type(view) is View:
         base = view.base
         params = {"recipe": view.recipe, "order": memory_order(base.array)}
-        renewed = _record(copy_slices.op, (base, result), (base.array, result.array), base.array, params, m)
+        renewed = _record(OPS["copy_slices"], (base, result), (base.array, result.array), base.array, params, m)
         _move_retained(base, renewed.edge)
         base.edge = renewed.edge
         refresh(x)
@@ -280,7 +280,7 @@ def _move_retained(x: Any, edge: Any) -> None:
 
 
 def _title(dtype: Any) -> str:
-    return {
+    titles = {
         "float32": "Float",
         "float64": "Double",
         "int64": "Long",
@@ -290,7 +290,8 @@ def _title(dtype: Any) -> str:
         "uint8": "Byte",
         "int8": "Char",
         "int16": "Short",
-    }.get(dtype.name, dtype.name)
+    }
+    return titles.get(dtype.name, str(dtype))
 
 
 # -- writing values
