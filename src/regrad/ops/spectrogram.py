@@ -16,39 +16,15 @@ from regrad.graph.value import wrap
 from regrad.ops.complexes import to_complex, view_as_real
 from regrad.ops.core import expand_to
 from regrad.ops.fourier import fft_c2c, fft_c2r, fft_r2c
-from regrad.ops.indexing import index_select
-from regrad.ops.joining import cat
 from regrad.ops.layout import fold_windows, windows_of
+from regrad.ops.padding import pad
 from regrad.ops.shaping import bare, squeeze, transpose, unsqueeze
 
 __all__ = ["istft", "stft"]
 
-MODES: Any = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}  # PyTorch's names and NumPy's
-
 
 def _is_complex(x: Any) -> bool:
     return x is not None and bool(bare(x, "stft").dtype.kind == "c")
-
-
-def _between_zeros(x: Any, before: int, after: int) -> Any:
-    """``x`` with zeros at both ends of its last dimension."""
-    shape, dtype = x.shape[:-1], bare(x, "stft").dtype
-    return cat([wrap(np.zeros((*shape, before), dtype)), x, wrap(np.zeros((*shape, after), dtype))], -1)
-
-
-def _extended(x: Any, by: int, mode: str) -> Any:
-    """Signals continued by ``by`` points on both sides."""
-    if mode == "constant":
-        return _between_zeros(x, by, by)
-    if mode not in MODES:
-        known = ", ".join(["constant", *MODES])
-        raise NotImplementedError(f"stft: Unrecognised padding mode {mode}; take one of {known}")
-    length = x.shape[1]
-    most = {"reflect": length - 1, "circular": length}.get(mode, by)
-    if by > most:
-        raise RuntimeError(f"stft: Padding size should be less than the corresponding input dimension: "
-                           f"{mode} padding by {by} needs more than {length} points; pass center=False")
-    return index_select(x, 1, wrap(np.pad(np.arange(length), by, mode=MODES[mode])))
 
 
 def _weights(name: str, window: Any, width: int, n_fft: int, dtype: Any) -> Any:
@@ -58,7 +34,7 @@ def _weights(name: str, window: Any, width: int, n_fft: int, dtype: Any) -> Any:
                       f"known to cause spectral leakage; pass window=rg.hann_window({width})", stacklevel=3)
         window = wrap(np.ones(width, dtype))
     left = (n_fft - width) // 2
-    return window if width == n_fft else _between_zeros(window, left, n_fft - width - left)
+    return window if width == n_fft else pad(window, (left, n_fft - width - left))
 
 
 def _check_window(name: str, window: Any, width: int) -> None:
@@ -99,7 +75,7 @@ def stft(
     if array.ndim not in (1, 2):
         raise RuntimeError(f"stft: expected a 1D or 2D tensor, got {list(array.shape)}")
     x = unsqueeze(input, 0) if array.ndim == 1 else input
-    x = _extended(x, n_fft // 2, pad_mode) if center else x
+    x = pad(x, (n_fft // 2, n_fft // 2), pad_mode) if center else x
     if not 0 < n_fft <= x.shape[1]:
         raise RuntimeError(f"stft: expected 0 < n_fft <= {x.shape[1]}, the length, but got n_fft={n_fft}")
     if hop < 1:
@@ -109,7 +85,7 @@ def stft(
     _check_window("stft", window, width)
     if align_to_window:
         left = (n_fft - width) // 2
-        x = _between_zeros(x, left, n_fft - width - left)
+        x = pad(x, (left, n_fft - width - left))
 
     x = windows_of(x, dim=1, size=n_fft, step=hop) * _weights("stft", window, width, n_fft, array.dtype)
     power = 0.5 if normalized else 0.0
@@ -194,7 +170,7 @@ def istft(
     if end > total:
         warnings.warn("istft: The length of signal is shorter than the length parameter. Result is being "
                       "padded with zeros in the tail. Please check your center and hop_length.", stacklevel=2)
-        y = _between_zeros(y, 0, end - total)
+        y = pad(y, (0, end - total))
     return y if array.ndim == 3 else squeeze(y, 0)
 
 
