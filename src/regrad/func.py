@@ -24,6 +24,7 @@ from regrad.graph.lifetime import reachable
 from regrad.graph.modes import MODE, Switch, mode
 from regrad.graph.node import Leaf
 from regrad.graph.value import Value, wrap
+from regrad.ops.joining import cat
 
 __all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp", "vmap"]
 
@@ -55,6 +56,15 @@ def _unflatten(leaves: list[Any], spec: Any) -> Any:
     return kind(*out) if hasattr(kind, "_fields") else kind(out)
 
 
+def _shown(spec: Any) -> str:
+    """The form of a tree, with a star for each leaf."""
+    if spec is None:
+        return "*"
+    kind, keys, parts = spec
+    inner = [f"{k!r}: {_shown(s)}" for k, (_, s) in zip(keys, parts, strict=True)] if keys is not None else [_shown(s) for _, s in parts]
+    return f"{kind.__name__}({', '.join(inner)})"
+
+
 def _map(fn: Callable[[Any], Any], tree: Any) -> Any:
     leaves, spec = _flatten(tree)
     return _unflatten([fn(x) for x in leaves], spec)
@@ -81,7 +91,7 @@ def _own(x: Any) -> Any:
         finally:
             MODE.reset(token)
     if x.array.dtype.kind not in "fcV":
-        return x
+        raise RuntimeError(f"only Tensors of floating point dtype can require gradients, got {x.dtype}")  # type: ignore[attr-defined]
     if x.requires_grad:  # type: ignore[attr-defined]
         return x.view_as(x)  # type: ignore[attr-defined] # still connected to what it came from
     out = x.detach()  # type: ignore[attr-defined]
@@ -196,14 +206,14 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     outs, out_spec = _flatten(out)
     for o in outs:
         if not isinstance(o, Value):
-            raise RuntimeError(f"vjp(f, ...): expected f to return tensors, but it returned {type(o).__name__}")
+            raise RuntimeError(f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(o)}")
 
     def pull(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given = cotangents if len(cotangents) > 1 or isinstance(out, tuple) and len(cotangents) != 1 else cotangents[0]
         cots, cot_spec = _flatten(given)
-        if len(cots) != len(outs):
-            raise RuntimeError(f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function: "
-                               f"{len(outs)} outputs, {len(cots)} cotangents")  # fmt: skip
+        if cot_spec != out_spec:
+            raise RuntimeError(f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
+                               f"cotangents: {_shown(cot_spec)}, primal output: {_shown(out_spec)}")  # fmt: skip
         with Switch(record=True):
             wrt = [x for x in owned if isinstance(x, Value)]
             found = iter(_released(_pull(outs, wrt, cots), wrt))
@@ -241,9 +251,9 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
                     raise RuntimeError("grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if has_aux is True")
                 out, aux = out
             if not isinstance(out, Value):
-                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a tensor, got {type(out).__name__}")
+                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}")
             if out.array.ndim:
-                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a scalar tensor, got tensor with {out.array.ndim} dims. "
+                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with {out.array.ndim} dims. "
                                    f"Maybe you wanted to use the vjp or jacrev APIs instead?")  # fmt: skip
             every = [x for n in chosen for x in owned[n]]
             pulled = _pull([out], every, [_ones_like(out)])
@@ -290,13 +300,13 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
     (tensor([1., 4.]), tensor([ 2., 40.]))
     """
     if not isinstance(primals, tuple):
-        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals). Got "
-                           f"{type(primals).__name__}")  # fmt: skip
+        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")  # fmt: skip
     flat, spec = _flatten(primals)
     moves, move_spec = _flatten(tangents)
-    if len(flat) != len(moves):
-        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals and tangents to have the same python structure: {len(flat)} primals, "
-                           f"{len(moves)} tangents")  # fmt: skip
+    if spec != move_spec:
+        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For example, if primals "
+                           f"is a tuple of 3 tensors, tangents also must be. Got primals with structure {_shown(spec)} and tangents with structure "
+                           f"{_shown(move_spec)}")  # fmt: skip
     with forward_ad.dual_level():
         duals = [_dual(x, t) for x, t in zip(flat, moves, strict=True)]
         out = func(*_unflatten(duals, spec))
@@ -304,6 +314,9 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         if has_aux:
             out, aux = out
         outs, out_spec = _flatten(out)
+        for o in outs:
+            if not isinstance(o, Value):
+                raise RuntimeError(f"jvp(f, primals, tangents): expected f(*primals) to return only tensors, got unsupported type {type(o)}")
         pairs = [_undual(o) for o in outs]
     values = _unflatten([p for p, _ in pairs], out_spec)
     if strict and any(t is None for _, t in pairs):
@@ -369,6 +382,9 @@ def jacrev(
     tensor([[2., 0.],
             [0., 4.]])
     """
+
+    if chunk_size is not None and chunk_size < 1:
+        raise ValueError("jacrev: `chunk_size` should be greater than 0.")
 
     @functools.wraps(func)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -462,12 +478,12 @@ def hessian(func: Callable[..., Any], argnums: Any = 0) -> Callable[..., Any]:
 
 
 def _dims_for(tree: Any, dims: Any, what: str) -> list[Any]:
-    """One batch dimension (or None) for each leaf of ``tree``, from a tree of dims that may stop early."""
+    """One batch dimension (or None) for each leaf of ``tree``, from a tree of dims that may stop early; ``what`` is said if it does not fit."""
     leaves, spec = _flatten(tree)
     if dims is None or isinstance(dims, int):
         return [dims] * len(leaves)
     if spec is None or not isinstance(dims, (tuple, list, dict)) or len(dims) != len(spec[2]):
-        raise ValueError(f"vmap: {what} is not compatible with the structure of the arguments")
+        raise ValueError(f"{what}: {_shown(_flatten(dims)[1])} for {_shown(spec)}")
     parts = list(tree.values()) if isinstance(tree, dict) else list(tree)
     given = [dims[k] for k in tree] if isinstance(dims, dict) else list(dims)
     return [d for part, dim in zip(parts, given, strict=True) for d in _dims_for(part, dim, what)]
@@ -487,32 +503,35 @@ def vmap(
     """
     if randomness not in ("error", "different", "same"):
         raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
+    name = getattr(func, "__name__", repr(func))
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
     @functools.wraps(func)
     def run(*args: Any, **kwargs: Any) -> Any:
+        call = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
+        if not isinstance(in_dims, (int, tuple)):
+            raise ValueError(f"{call}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got: "
+                             f"{type(in_dims)}.")  # fmt: skip
+        if not args:
+            raise ValueError(f"{call}: got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function with no inputs. "
+                             f"The latter is unsupported.")  # fmt: skip
         flat, spec = _flatten(args)
-        if isinstance(in_dims, (list, tuple)) and len(in_dims) != len(args):
-            raise ValueError(f"vmap({getattr(func, '__name__', 'func')}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the structure "
-                             f"of inputs: {len(args)} inputs, {len(in_dims)} in_dims")  # fmt: skip
-        dims = _dims_for(args, in_dims if in_dims is None or isinstance(in_dims, int) else tuple(in_dims), "in_dims")
-        keyed, key_spec = _flatten(kwargs)
-        key_dims = [0 if isinstance(x, Value) else None for x in keyed]
-        for k, (x, d) in enumerate(zip(flat, dims, strict=True)):
+        dims = _dims_for(args, in_dims, f"{call}: in_dims is not compatible with the structure of `inputs`")
+        for x, d in zip(flat, dims, strict=True):
             if d is None:
                 continue
             if not isinstance(x, Value):
-                raise ValueError(f"vmap: Got in_dim={d} for an input but the input is of type {type(x).__name__}. We cannot vmap over "
+                raise ValueError(f"{call}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
                                  f"non-Tensor arguments, please use None as the respective in_dim")  # fmt: skip
-            if not x.array.ndim or not -x.array.ndim <= d < x.array.ndim:
-                raise ValueError(f"vmap: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.array.ndim} so expected "
+            if not -x.array.ndim <= d < x.array.ndim:
+                raise ValueError(f"{call}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.array.ndim} so expected "
                                  f"in_dim to satisfy -{x.array.ndim} <= in_dim < {x.array.ndim}.")  # fmt: skip
-        fronted = [x.movedim(d, 0) if d else x for x, d in zip([*flat, *keyed], [*dims, *key_dims], strict=True)]
-        mapped = [d is not None for d in [*dims, *key_dims]]
+        fronted = [x.movedim(d, 0) if d else x for x, d in zip(flat, dims, strict=True)]
+        mapped = [d is not None for d in dims]
         sizes = {x.array.shape[0] for x, m in zip(fronted, mapped, strict=True) if m}
         if not sizes:
-            raise ValueError("vmap: at least one Tensor argument must be mapped over (in_dims are all None)")
+            raise ValueError(f"{call}: at least one Tensor argument must be mapped over (in_dims are all None)")
         if len(sizes) > 1:
             raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)} for the mapped dimension")
         size = sizes.pop()
@@ -521,37 +540,43 @@ def vmap(
         out_spec: Any = None
         for start in range(0, max(size, 1), step):
             some = [x[start : start + step] if m and (start or step < size) else x for x, m in zip(fronted, mapped, strict=True)]
-            leaves, out_spec = _run_batch(func, some, mapped, len(flat), spec, key_spec, min(step, size - start), randomness)
+            leaves, out_spec = _run_batch(func, name, some, mapped, spec, kwargs, min(step, size - start), randomness)
             pieces.append(leaves)
-        if len(pieces) == 1:
-            joined = pieces[0]
-        else:
-            from regrad.ops.joining import cat
-
-            joined = [cat(list(column)) for column in zip(*pieces, strict=True)]
-        out = _unflatten(joined, out_spec)
-        where = _dims_for(out, out_dims if out_dims is None or isinstance(out_dims, int) else tuple(out_dims) if isinstance(out_dims, list) else out_dims, "out_dims")
-        moved = [x[0] if d is None else x.movedim(0, d) if d else x for x, d in zip(joined, where, strict=True)]
+        joined = pieces[0]
+        if len(pieces) > 1:
+            joined = [(cat([x for x, _ in column]) if column[0][1] else column[0][0], column[0][1]) for column in zip(*pieces, strict=True)]
+        moved = []
+        told = f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`"
+        where = _dims_for(_unflatten([x for x, _ in joined], out_spec), out_dims, told)
+        for (x, batched), d in zip(joined, where, strict=True):
+            if d is None:
+                if batched:
+                    raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
+                moved.append(x)
+            else:
+                moved.append((x if batched else x.expand(size, *x.shape)).movedim(0, d))
         return _unflatten(moved, out_spec)
 
     return run
 
 
-def _run_batch(func: Any, values: list[Any], mapped: list[bool], count: int, spec: Any, key_spec: Any, size: int, randomness: str) -> Any:
-    outer = mode().batch
-    level = Level(size, outer, randomness)
+def _run_batch(func: Any, name: str, values: list[Any], mapped: list[bool], spec: Any, kwargs: Any, size: int, randomness: str) -> Any:
+    """The results of ``func`` on one batch, each as (tensor, has it the batch in front?), and how to put them together."""
+    level = Level(size, mode().batch, randomness)
     given = [level.wrap(x) if m else x for x, m in zip(values, mapped, strict=True)]
     token = MODE.set(mode().but(batch=level))
     try:
-        out = func(*_unflatten(given[:count], spec), **_unflatten(given[count:], key_spec))
+        out = func(*_unflatten(given, spec), **kwargs)
     finally:
         MODE.reset(token)
     leaves, out_spec = _flatten(out)
     results = []
     for o in leaves:
         if not isinstance(o, Value):
-            raise ValueError(f"vmap: `{getattr(func, '__name__', 'func')}` must only return Tensors, got type {type(o).__name__}")
-        results.append(o.value if isinstance(o, Batched) and o.level is level else o.expand(size, *o.shape))  # type: ignore[attr-defined]
+            raise ValueError(f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(o)}. Did you mean to set out_dims= to None for "
+                             f"output?")  # fmt: skip
+        batched = isinstance(o, Batched) and o.level is level
+        results.append((o.value if batched else o, batched))  # type: ignore[attr-defined]
     return results, out_spec
 
 

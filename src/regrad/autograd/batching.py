@@ -117,11 +117,13 @@ class Level:
 
 def _data_dependent(what: str) -> Callable[..., Any]:
     def refuse(self: Any, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(f"vmap: It looks like you're either (1) calling .{what} on a Tensor or (2) attempting to use a Tensor in some "
-                           f"data-dependent control flow or (3) encountering this error in PyTorch internals. A batched tensor has no "
-                           f"single value; use rg.where for choices, or a loop.")  # fmt: skip
+        raise RuntimeError(f"vmap: It looks like you're {what}. A batched tensor has no single value; use rg.where for choices, or a loop "
+                           f"instead of vmap.")  # fmt: skip
 
     return refuse
+
+
+_CHOICE = "attempting to use a Tensor in some data-dependent control flow"
 
 
 class Batched(Tensor):
@@ -153,13 +155,13 @@ class Batched(Tensor):
         self.value.copy_(result.value)
         return self
 
-    item = _data_dependent("item()")
-    tolist = _data_dependent("tolist()")
-    numpy = _data_dependent("numpy()")
-    __bool__ = _data_dependent("item()")
-    __int__ = _data_dependent("item()")
-    __float__ = _data_dependent("item()")
-    __index__ = _data_dependent("item()")
+    item = _data_dependent("calling .item() on a Tensor")
+    tolist = _data_dependent("calling .tolist() on a Tensor")
+    numpy = _data_dependent("calling .numpy() on a Tensor")
+    __bool__ = _data_dependent(_CHOICE)
+    __int__ = _data_dependent(_CHOICE)
+    __float__ = _data_dependent(_CHOICE)
+    __index__ = _data_dependent(_CHOICE)
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"BatchedTensor(lvl={self.level.depth}, bdim=0, value={self.value!r})"

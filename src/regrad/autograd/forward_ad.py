@@ -80,7 +80,9 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
         if t.array.dtype.kind not in "fcV":
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {t.array.dtype}")
     if tensor.array.shape != tangent.array.shape:
-        raise RuntimeError(f"Expected tangent to have the same size as the tensor: {list(tensor.array.shape)}, but got {list(tangent.array.shape)}")
+        raise RuntimeError(f"Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. "
+                           f"Tensor is of size {list(tensor.array.shape)} while the given forward gradient is of size "
+                           f"{list(tangent.array.shape)}.")  # fmt: skip
     if at in _tangents(tensor):
         raise RuntimeError("make_dual: the tensor already has a tangent at this level; unpack it first, or use a new level")
     edge = tensor._edge() if hasattr(tensor, "_edge") else tensor.edge
