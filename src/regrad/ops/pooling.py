@@ -292,7 +292,7 @@ def max_pool3d(
 
 def max_pool1d_with_indices(
     input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False, return_indices: bool = True,  # noqa: ARG001 - PyTorch's signature
+    ceil_mode: bool = False, return_indices: bool = True,
 ) -> Any:
     """`max_pool1d` with the index of each element.
 
@@ -304,7 +304,7 @@ def max_pool1d_with_indices(
 
 def max_pool2d_with_indices(
     input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False, return_indices: bool = True,  # noqa: ARG001 - PyTorch's signature
+    ceil_mode: bool = False, return_indices: bool = True,
 ) -> Any:
     """`max_pool2d` with the flat index of each element in its plane.
 
@@ -316,7 +316,7 @@ def max_pool2d_with_indices(
 
 def max_pool3d_with_indices(
     input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
-    ceil_mode: bool = False, return_indices: bool = True,  # noqa: ARG001 - PyTorch's signature
+    ceil_mode: bool = False, return_indices: bool = True,
 ) -> Any:
     """`max_pool3d` with the flat index of each element in its volume.
 
@@ -582,7 +582,7 @@ def fractional_max_pool3d(
 
 def fractional_max_pool2d_with_indices(
     input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
-    return_indices: bool = True, _random_samples: Any = None,  # noqa: ARG001 - PyTorch's signature
+    return_indices: bool = True, _random_samples: Any = None,
 ) -> Any:
     """`fractional_max_pool2d` with the flat index of each element in its plane.
 
@@ -594,7 +594,7 @@ def fractional_max_pool2d_with_indices(
 
 def fractional_max_pool3d_with_indices(
     input: Any, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
-    return_indices: bool = True, _random_samples: Any = None,  # noqa: ARG001 - PyTorch's signature
+    return_indices: bool = True, _random_samples: Any = None,
 ) -> Any:
     """`fractional_max_pool3d` with the flat index of each element in its volume.
 

@@ -33,7 +33,7 @@ __all__ = ["affine_grid_generator", "grid_sampler", "grid_sampler_2d", "grid_sam
 # -- resizing
 
 
-def _asked(x: Any, *, size: Any, how: Any) -> tuple[int, ...]:  # noqa: ARG001 - a shape rule gets all parameters
+def _asked(x: Any, *, size: Any, how: Any) -> tuple[int, ...]:
     return (*x[:2], *size)
 
 
@@ -192,7 +192,7 @@ def grid_taps(grid, *, size, how):
     the fractions.
     """
     taps = kernels.grid_taps(grid, size, **how)
-    fractions, slopes = np.stack(taps.fractions), np.stack(taps.slopes)
+    fractions, slopes = np.stack(taps.fractions), np.stack(taps.slopes, dtype=grid.dtype)
     if how["mode"] == "nearest":
         fractions = np.ones_like(fractions)
     return [fractions, np.stack(taps.indices), slopes]
