@@ -21,7 +21,7 @@ from regrad.graph import lifetime, versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Handle, Leaf, Node, Output, leaf_for, meta_of
 from regrad.graph.value import Value, View, wrap
-from regrad.ops import core, creation, writing
+from regrad.ops import conversion, core, creation, writing
 from regrad.shapes import Size
 
 __all__ = ["Tensor", "device"]
@@ -71,7 +71,8 @@ class Tensor(Value):
     __slots__ = ("__dict__",)
     __array_priority__ = 1000
     device = _CPU
-    layout = "strided"
+    layout = conversion.strided
+    is_cpu = True
     is_cuda = is_sparse = is_quantized = is_meta = is_mkldnn = False
     names = property(lambda self: (None,) * self.array.ndim)
 

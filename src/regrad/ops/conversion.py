@@ -288,7 +288,20 @@ def cpu(self: Any, memory_format: Any = None) -> Any:
     return self
 
 
+def is_same_size(self: Any, other: Any) -> bool:
+    """Do both tensors have the same sizes?"""
+    return bool(self.array.shape == other.array.shape)
+
+
+def stay(self: Any, *args: Any, **kwargs: Any) -> Any:
+    """This tensor: its memory is where it can be."""
+    return self
+
+
 METHODS = {
+    "is_same_size": is_same_size,
+    "pin_memory": stay,
+    "share_memory_": stay,
     "to": to,
     "type_as": type_as,
     "type": type_,
