@@ -18,18 +18,23 @@ _HEAD = """\
 
 Made by `python docs/make_ops.py` from the declarations: do not edit by hand.
 
-{count} ops are declared. What users call is often a function or method on top of them (`rg.std` calls `var`, `x @ y` calls
-`matmul`). The third column says how a tangent goes through, see [design.md](design.md). The last one says, for each
-argument with a derivative, what its rule reads and a node therefore saves: arguments, results, or shapes, which cost no
-memory. A value is saved only when a gradient is wanted that reads it, and once, however many read it.
+{count} ops are declared. What users call is often a function or method on top of them (`rg.std` calls `var`,
+`x @ y` calls `matmul`). The third column says how a tangent goes through, see [design.md](design.md). The last one
+says, for each argument with a derivative, what its rule reads and a node therefore saves: arguments, results, or
+shapes, which cost no memory. A value is saved only when a gradient is wanted that reads it, and once, however many
+read it.
+"""
+_COLUMNS = """
+| op | what it does | kind | what the rules read |
+|---|---|---|---|
 """
 
 
 def reads(op: Op) -> str:
     """For each argument of ``op`` with a rule, what the rule reads."""
-    plan = op.plan(1 if op.many else sum(1 << i for i, a in enumerate(op.args) if a in op.rules)) if op.rules else None
-    if plan is None:
+    if not op.rules:
         return "no derivative"
+    plan = op.plan(1 if op.many else sum(1 << i for i, a in enumerate(op.args) if a in op.rules))
     rows = []
     for i, arg in enumerate(op.args):
         if arg in op.rules:
@@ -51,9 +56,9 @@ def page() -> str:
     for module in sorted({op.module for op in ours}):
         about = inspect.getdoc(importlib.import_module(module)) or ""
         first = about.split("\n\n")[0].replace("\n", " ").replace("``", "`")
-        parts.append(f"\n## {module.removeprefix('regrad.')}\n\n{first}\n\n| op | what it does | kind | what the rules read |\n|---|---|---|---|\n")
-        for op in sorted((op for op in ours if op.module == module), key=lambda op: op.name):
-            parts.append(f"| `{op.name}` | {sentence(op)} | {op.kind} | {reads(op)} |\n")
+        parts.append(f"\n## {module.removeprefix('regrad.')}\n\n{first}\n{_COLUMNS}")
+        family = sorted((op for op in ours if op.module == module), key=lambda op: op.name)
+        parts.extend(f"| `{op.name}` | {sentence(op)} | {op.kind} | {reads(op)} |\n" for op in family)
     return "".join(parts)
 
 
