@@ -18,8 +18,8 @@ _HEAD = """\
 
 Made by `python docs/make_ops.py` from the declarations: do not edit by hand.
 
-{count} ops are declared. What users call is often a function or method on top of them (`rg.std` calls `var`,
-`x @ y` calls `matmul`). The third column says how a tangent goes through, see [design.md](design.md). The last one
+{count} ops are declared. What users call is often a function or method on top of them (`x[1:]` and `x @ y`
+are such). The third column says how a tangent goes through, see [design.md](design.md). The last one
 says, for each argument with a derivative, what its rule reads and a node therefore saves: arguments, results, or
 shapes, which cost no memory. A value is saved only when a gradient is wanted that reads it, and once, however many
 read it.
