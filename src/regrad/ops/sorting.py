@@ -15,6 +15,7 @@ from regrad.declare import general
 from regrad.errors import ShapeError
 from regrad.graph.value import wrap
 from regrad.kernels.reference import indexing as kernels
+from regrad.kernels.reference import ties
 from regrad.ops import return_types
 from regrad.ops.reduction import share, spread, total
 from regrad.ops.scan import dim_of
@@ -105,6 +106,7 @@ def foremost(x, *, k, dim, largest=True):
         split = np.argpartition(x, n - k if largest else k - 1, dim)
         few = np.sort(split[(*(slice(None),) * dim, slice(n - k, None) if largest else slice(k))], dim)
         indices = np.take_along_axis(few, ordered(kernels.gather(x, few, dim), dim, largest), dim)
+    indices = ties.settle(x, indices, dim, largest) if x.ndim else indices
     return kernels.gather(x, indices, dim), indices
 
 
