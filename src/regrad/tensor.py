@@ -246,15 +246,13 @@ class Tensor(Value):
         _backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     def detach(self) -> Tensor:
-        """This tensor's elements, shared, without its history.
+        """This tensor's elements, shared, without its history and its tangents.
 
         >>> x = rg.ones(2, requires_grad=True)
         >>> (x * 2).detach().requires_grad
         False
         """
         out = wrap(self.array)
-        if self.meta is not None and self.meta.tangent:
-            meta_of(out).tangent = {k: t.detach() for k, t in self.meta.tangent.items()}
         if self.meta is not None and self.meta.inference:
             out._view, meta_of(out).inference = self._view, True
         return out  # type: ignore[no-any-return]
@@ -530,7 +528,7 @@ def _rebuild(cls: type[Value], array: Any, requires_grad: bool, extras: dict[str
 
 def _attach() -> None:
     """Give the class what the op modules list for it."""
-    for module in ops.modules():
+    for module in ops.MODULES:
         methods = getattr(module, "METHODS", {})
         for name, fn in methods.items():
             setattr(Tensor, name, fn)

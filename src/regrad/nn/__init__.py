@@ -1,4 +1,4 @@
-"""Neural-network functions; modules come on top of them."""
+"""Neural networks: functions now, modules to come on top of them."""
 
 from regrad.nn import functional as functional
 

@@ -1,21 +1,26 @@
-"""What can be computed, one module per family. Each lists its functions (``__all__``), methods and in-place methods."""
+"""What can be computed, one module per family.
+
+Each module lists its public functions (``__all__``), tensor methods (``METHODS``, ``PROPERTIES``), methods that also exist
+in place (``INPLACE``) and functions of neural networks (``FUNCTIONAL``). A new family gets its line here. Start reading
+at `arithmetic`; `core` and `writing` are what the others stand on.
+"""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from types import ModuleType
 
-__all__ = ["modules"]
+from regrad.ops import (
+    activation, arguments, arithmetic, attention, choosing, comparison, complexes, conversion, convolution, core,
+    creation, einsum, exponential, fourier, indexing, joining, layout, linalg, loss, masked_reduction, matmul,
+    normalization, padding, pooling, random, reduction, resampling, return_types, rounding, scan, scattering,
+    selection, shaping, sorting, special, spectrogram, statistics, subscripts, trigonometric, windows, writing,
+)  # fmt: skip
 
+__all__ = ["MODULES"]
 
-def modules() -> list[ModuleType]:
-    """The op modules, in alphabetical order."""
-    found = []
-    for m in pkgutil.iter_modules(__path__):
-        try:
-            found.append(importlib.import_module(f"{__name__}.{m.name}"))
-        except (ImportError, SyntaxError, NameError, TypeError, AttributeError) as e:  # while being written
-            import sys
-            print(f"!! regrad.ops.{m.name}: {e!r}", file=sys.stderr)
-    return found
+MODULES: tuple[ModuleType, ...] = (
+    activation, arguments, arithmetic, attention, choosing, comparison, complexes, conversion, convolution, core,
+    creation, einsum, exponential, fourier, indexing, joining, layout, linalg, loss, masked_reduction, matmul,
+    normalization, padding, pooling, random, reduction, resampling, return_types, rounding, scan, scattering,
+    selection, shaping, sorting, special, spectrogram, statistics, subscripts, trigonometric, windows, writing,
+)  # fmt: skip
