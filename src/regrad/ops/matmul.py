@@ -8,6 +8,7 @@ terms of these two.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from typing import Any, NamedTuple
@@ -101,20 +102,23 @@ def matmul(input, other):
 def _checked_product(a: Any, b: Any) -> Any:
     """The product where the per-op path does not go: other dtypes, and factors that do not fit."""
     _tensors("matmul", input=a, other=b)
+    if a.dtype == b.dtype and a.dtype.kind != "b":
+        with contextlib.suppress(ValueError):
+            return _product(a, b).astype(a.dtype, copy=False)  # NumPy's products of bfloat16 are float32
+    raise _product_trouble(a, b)
+
+
+def _product_trouble(a: Any, b: Any) -> Exception:
+    """Why two arrays have no product."""
+    if a.dtype != b.dtype and a.ndim == 1 == b.ndim:
+        return RuntimeError(f"dot : expected both vectors to have same dtype, but found {title_of(a)} and "
+                            f"{title_of(b)}; convert one with .to()")
     if a.dtype != b.dtype:
-        if a.ndim == 1 == b.ndim:
-            raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {title_of(a)} and "
-                               f"{title_of(b)}; convert one with .to()")
-        raise RuntimeError("matmul: expected m1 and m2 to have the same dtype, but got: "
-                           f"{dtypes.of(a.dtype).name} != {dtypes.of(b.dtype).name}; convert one with .to()")
+        return RuntimeError("matmul: expected m1 and m2 to have the same dtype, but got: "
+                            f"{dtypes.of(a.dtype).name} != {dtypes.of(b.dtype).name}; convert one with .to()")
     if a.dtype.kind == "b":
-        raise NotImplementedError("matmul: not implemented for 'Bool'; convert with .int() or .float()")
-    trouble = _misfit(a.shape, b.shape)
-    if trouble:
-        raise ShapeError(f"matmul: {trouble}")
-    if a.dtype.kind == "V":  # bfloat16: NumPy has float32 products only
-        return _product(a.astype("f4"), b.astype("f4")).astype(a.dtype)
-    return _product(a, b)
+        return NotImplementedError("matmul: not implemented for 'Bool'; convert with .int() or .float()")
+    return ShapeError(f"matmul: {_misfit(a.shape, b.shape)}")
 
 
 declare.OPS["matmul"].forward = _checked_product
@@ -627,31 +631,37 @@ def _checked_affine(input: Any, weight: Any, bias: Any = None) -> Any:
     """The layer where the per-op path does not go: other dtypes, and operands that do not fit."""
     given = {"input": input, "weight": weight, **({} if bias is None else {"bias": bias})}
     _tensors("linear", **given)
+    one_dtype = input.dtype == weight.dtype == given.get("bias", weight).dtype and input.dtype.kind != "b"
+    if one_dtype and input.ndim and weight.ndim == 2:
+        with contextlib.suppress(ValueError):
+            out = _rows_kernel(input, weight) if bias is None else _affine_kernel(input, weight, bias)
+            return out.astype(input.dtype, copy=False)
+    raise _affine_trouble(**given)
+
+
+def _affine_trouble(input: Any, weight: Any, bias: Any = None) -> Exception:
+    """Why a linear layer does not work on its operands."""
     if input.ndim == 0:
-        raise ShapeError("linear: both arguments to linear need to be at least 1D, but they are 0D and "
-                         f"{weight.ndim}D")
+        return ShapeError("linear: both arguments to linear need to be at least 1D, but they are 0D and "
+                          f"{weight.ndim}D")
     if weight.ndim != 2:
-        raise ShapeError(f"linear: mat2 must be a matrix, got {weight.ndim}-D tensor; weight is "
-                         "(out_features, in_features)")
-    if len({x.dtype for x in given.values()}) > 1:
-        names = [dtypes.of(x.dtype).name for x in given.values()]
-        raise RuntimeError("linear: expected m1 and m2 to have the same dtype, but got: "
-                           f"{' != '.join(names)} for {', '.join(given)}; convert with .to()")
+        return ShapeError(f"linear: mat2 must be a matrix, got {weight.ndim}-D tensor; weight is "
+                          "(out_features, in_features)")
+    names = [dtypes.of(x.dtype).name for x in (input, weight, bias) if x is not None]
+    if len(set(names)) > 1:
+        return RuntimeError("linear: expected m1 and m2 to have the same dtype, but got: "
+                            f"{' != '.join(names)} for input, weight{'' if bias is None else ', bias'}; "
+                            "convert with .to()")
+    if input.dtype.kind == "b":
+        return NotImplementedError("linear: not implemented for 'Bool'; convert with .float()")
     outs, ins = weight.shape
     if input.shape[-1] != ins:
         hint = "; did you mean weight.mT?" if input.shape[-1] == outs else ""
-        raise ShapeError("linear: mat1 and mat2 shapes cannot be multiplied "
-                         f"({math.prod(input.shape[:-1])}x{input.shape[-1]} and {ins}x{outs}): input has "
-                         f"{input.shape[-1]} features, weight takes {ins}{hint}")
-    product = _checked_product(input, weight.T)
-    if bias is None:
-        return product
-    sizes = zip(bias.shape[::-1], product.shape[::-1], strict=False)
-    if bias.ndim > product.ndim or any(m not in (1, n) for m, n in sizes):
-        raise ShapeError(f"linear: The expanded size of the tensor ({outs}) must match the existing size "
-                         f"({bias.shape[-1] if bias.ndim else 1}) of bias {list(bias.shape)}; it takes "
-                         f"[{outs}]")
-    return product + bias
+        return ShapeError("linear: mat1 and mat2 shapes cannot be multiplied "
+                          f"({math.prod(input.shape[:-1])}x{input.shape[-1]} and {ins}x{outs}): input has "
+                          f"{input.shape[-1]} features, weight takes {ins}{hint}")
+    return ShapeError(f"linear: The expanded size of the tensor ({outs}) must match the existing size "
+                      f"({bias.shape[-1] if bias.ndim else 1}) of bias {list(bias.shape)}; it takes [{outs}]")
 
 
 declare.OPS["linear"].forward = declare.OPS["linear_no_bias"].forward = _checked_affine

@@ -8,6 +8,8 @@ reading at `solve_triangular`, then `lu`.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 from typing import Any
 
@@ -57,18 +59,26 @@ def _substitute(a: Array, b: Array, upper: bool, unit: bool) -> Array:
     """A triangular system of at most `BLOCK` rows."""
     if not upper:  # the same rows and columns in reverse order: an upper triangular system
         return _substitute(a[..., ::-1, ::-1], b[..., ::-1, :], True, unit)[..., ::-1, :]
-    triangle = np.triu(a)
-    diagonal = np.einsum("...ii->...i", triangle)
+    n = a.shape[-1]
+    triangle = np.where(_above(n), a, a.dtype.type(0))
     if unit:
-        diagonal[...] = 1
-    if diagonal.all() and np.isfinite(triangle).all():
-        # There is nothing to eliminate below the diagonal, so LAPACK's solver is exactly back substitution.
-        return np.linalg.solve(triangle, b)
+        triangle[..., range(n), range(n)] = 1
+    # There is nothing to eliminate below the diagonal, so LAPACK's solver is exactly back substitution.
+    with contextlib.suppress(np.linalg.LinAlgError):
+        x: Array = np.linalg.solve(triangle, b)
+        if np.isfinite(x).all():
+            return x
     x = np.array(b)
-    for i in reversed(range(a.shape[-1])):
-        x[..., i, :] /= diagonal[..., i, None]
+    for i in reversed(range(n)):
+        x[..., i, :] /= triangle[..., i, i, None]
         x[..., :i, :] -= triangle[..., :i, i, None] * x[..., None, i, :]
     return x
+
+
+@functools.lru_cache(maxsize=BLOCK + 1)
+def _above(n: int) -> Array:
+    """Where an upper triangular matrix has its elements."""
+    return np.triu(np.ones((n, n), bool))
 
 
 # -- what LAPACK says through NumPy, with info
@@ -131,25 +141,27 @@ def lu(a: Array, *, pivot: bool = True) -> tuple[Array, Array, Array]:
     count, steps = out.shape[0], min(m, n)
     each = np.arange(count)
     pivots = np.tile(np.arange(1, steps + 1, dtype=np.int32), (count, 1))
-    info = np.zeros(count, np.int32)
     for start in range(0, steps, BLOCK):
         stop = min(start + BLOCK, steps)
         for k in range(start, stop):
             if pivot:
                 chosen = k + _size(out[:, k:, k]).argmax(axis=1)
-                pivots[:, k] = chosen + 1
-                top = out[each, k]
-                out[each, k] = out[each, chosen]
-                out[each, chosen] = top
-            head = out[:, k, k]
-            info[(head == 0) & (info == 0)] = k + 1
-            out[:, k + 1 :, k] /= np.where(head == 0, 1, head)[:, None]
-            out[:, k + 1 :, k + 1 : stop] -= out[:, k + 1 :, k, None] * out[:, k, None, k + 1 : stop]
+                if (chosen != k).any():
+                    pivots[:, k] = chosen + 1
+                    top = out[:, k].copy()
+                    out[:, k] = out[each, chosen]
+                    out[each, chosen] = top
+            head = out[:, k, k, None]
+            column = out[:, k + 1 :, k]
+            column /= head if head.all() else np.where(head == 0, 1, head)
+            out[:, k + 1 :, k + 1 : stop] -= column[:, :, None] * out[:, k, None, k + 1 : stop]
         if stop < n:
             corner, right = out[:, start:stop, start:stop], out[:, start:stop, stop:]
             right[...] = solve_triangular(corner, right, upper=False, unitriangular=True)
             out[:, stop:, stop:] -= out[:, stop:, start:stop] @ right
-    return out.reshape(a.shape), pivots.reshape(*batch, steps), info.reshape(batch)
+    zero = np.einsum("bii->bi", out[:, :steps, :steps]) == 0
+    info = np.where(zero.any(axis=1), zero.argmax(axis=1) + 1, 0) if steps else np.zeros(count)
+    return out.reshape(a.shape), pivots.reshape(*batch, steps), info.astype(np.int32).reshape(batch)
 
 
 def _size(x: Array) -> Array:
