@@ -6,6 +6,7 @@ among its arguments requires grad, and otherwise says so. Start reading at `UFUN
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
@@ -144,9 +145,7 @@ KEYWORDS = {
 
 
 def _regrad(name: str) -> Any:
-    import regrad
-
-    found: Any = regrad
+    found: Any = importlib.import_module("regrad")  # by name: the package is above this room
     for part in name.split("."):
         found = getattr(found, part)
     return found

@@ -17,6 +17,7 @@ from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Output
 from regrad.graph.provenance import site
 from regrad.graph.value import Value, View, wrap
+from regrad.ops import core
 from regrad.ops.core import cast, sum_to
 
 __all__ = ["GradientEdge", "backward", "grad"]
@@ -121,7 +122,7 @@ def _roots(
 
 def _on_tensors(create_graph: bool) -> bool:
     """Does the pass run on tensors? When it is recorded, and when they may carry tangents or batches."""
-    return create_graph or mode().dual > 0 or mode().batch is not None
+    return create_graph or bool(mode().dual) or mode().batch is not None
 
 
 def _run(
@@ -253,3 +254,4 @@ def grad(
 
 
 tensor_module.use_backward(backward)
+core.use_grad(grad)

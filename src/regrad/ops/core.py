@@ -14,6 +14,7 @@ import numpy as np
 from regrad import shapes
 from regrad.declare import elementwise, general, linear
 from regrad.graph import engine
+from regrad.graph.modes import Switch, mode
 from regrad.graph.value import Value, root, wrap
 
 __all__: list[str] = []
@@ -180,11 +181,18 @@ def _ghost(shape: Any, order: tuple[int, ...]) -> Any:
     return _fresh(np.broadcast_to(np.zeros((), "f4"), shape), order)
 
 
+_grad: Any = None
+
+
+def use_grad(grad: Any) -> None:
+    """Say what `transposed_jvp` differentiates with: passes are in a room above this one."""
+    global _grad
+    _grad = grad
+
+
 def transposed_jvp(op: Any, args: Any, outs: Any, tangents: Any, params: Any) -> tuple[Any, ...]:
     """The tangent of a general op as the transpose of its VJP: the derivative of ``<g, t>`` by the cotangent."""
-    from regrad.autograd import grad
-    from regrad.graph.modes import Switch, mode
-
+    grad = _grad
     state = mode()
     with Switch(record=True):
         leaves = [a if t is None else wrap(a.array) for a, t in zip(args, tangents, strict=True)]
