@@ -378,7 +378,7 @@ HOT = frozenset(
         "matmul",
         "sum",
         "mean",
-        "linear_no_bias",
+        "linear", "linear_no_bias",
         "transpose",
         "view",
         "unsafe_view",
@@ -842,7 +842,11 @@ def _note_trace(node: Node) -> None:
 
 
 def _tangents(value: Any) -> dict[int, Any]:
-    return value.meta.tangent or {} if isinstance(value, Value) and value.meta is not None else {}
+    """The tangents of ``value`` by level; those of levels that have ended count no more."""
+    if not isinstance(value, Value) or value.meta is None or not value.meta.tangent:
+        return {}
+    now = mode().dual
+    return {level: t for level, t in value.meta.tangent.items() if level in now}
 
 
 def _without(value: Any, level: int) -> Any:
@@ -851,7 +855,7 @@ def _without(value: Any, level: int) -> Any:
         return value
     bare = wrap(value.array, value.edge)
     bare._view = value._view
-    rest = {k: t for k, t in value.meta.tangent.items() if k != level}
+    rest = {k: t for k, t in _tangents(value).items() if k != level}
     if rest:
         bare.meta = Meta()
         bare.meta.tangent = rest
@@ -868,6 +872,10 @@ def _dual_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], m: Any) ->
     tangents = tuple(_tangents(a).get(level) for a in args)
     out = general_call(op, bare, params)
     outs = out if isinstance(out, tuple) else (out,)
+    if op.viewing and bare[0] is not args[0]:
+        for view in (o._view for o in outs):
+            if type(view) is View and view.base is bare[0]:
+                view.base = args[0]  # so that a write through the view reaches its tangents too
     moved = push(op, bare, outs, tangents, params)
     for value, tangent in zip(outs, moved):
         if tangent is not None:

@@ -1,8 +1,8 @@
 """What can be computed, one module per family.
 
 Each module lists its public functions (``__all__``), tensor methods (``METHODS``, ``PROPERTIES``), methods that also
-exist in place (``INPLACE``) and functions of neural networks (``FUNCTIONAL``). A new family gets its line here. Start reading
-at `arithmetic`; `core` and `writing` are what the others stand on.
+exist in place (``INPLACE``) and functions of neural networks (``FUNCTIONAL``). A new family gets its line here. Start
+reading at `arithmetic`; `core` and `writing` are what the others stand on.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Activations: what stands between the layers of a network. Start reading at `silu`.
 
 Where a derivative is costly it is an op of its own (`silu_slope`), so that a gradient takes one call and few
-temporaries, and the slope has its own rule for the second derivative. `between` and `outside` let a gradient through
-on part of the line; they are linear in it.
+temporaries, and the slope has its own rule for the second derivative. `between` and `outside` let a gradient
+through on part of the line; they are linear in it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from regrad.declare import elementwise, general, linear
 from regrad.errors import ShapeError
 from regrad.graph.value import Value, wrap
 from regrad.kernels.reference import activation as kernels
-from regrad.ops import choosing, exponential, joining, reduction, shaping, trigonometric
+from regrad.ops import arithmetic, choosing, exponential, joining, reduction, shaping, trigonometric
 from regrad.ops.core import cast
+from regrad.ops.random import drawing, numpy_generator
 from regrad.ops.writing import inplace as in_place
 
-__all__ = ["celu", "celu_", "hardshrink", "log_softmax", "prelu", "relu", "relu_", "rrelu", "rrelu_", "selu", "selu_",
-           "softmax", "threshold", "threshold_"]  # fmt: skip
+__all__ = ["celu", "celu_", "hardshrink", "log_softmax", "prelu", "relu", "relu_", "rrelu", "rrelu_", "selu",
+           "selu_", "softmax", "threshold", "threshold_"]
 
 
 # -- gradients through part of the line
@@ -49,10 +50,10 @@ def _refuse_bool(input: Any, name: str) -> None:
         raise RuntimeError(f"{name}: Boolean inputs not supported for {name}; convert with .float()")
 
 
-@elementwise(x=lambda g, out: between(g, out, low=0, high=math.inf), quiet=False, name="relu")
+@elementwise(x=lambda g, out: between(g, out, low=0, high=math.inf),
+             kernel=kernels.relu, quiet=False, name="relu")  # fmt: skip
 def rectified(x):
     """Each element, but zero where it is negative."""
-    return np.maximum(x, 0)
 
 
 def relu(input: Any, inplace: bool = False) -> Any:
@@ -119,8 +120,8 @@ def threshold(input: Any, threshold: float, value: float, inplace: bool = False)
     return passed(input, threshold=threshold, value=value)
 
 
-@linear(kernel=kernels.leaky_pull, g=lambda g, x, *, negative_slope: leaky_pull(g, x, negative_slope=negative_slope),
-        shape=shapes.same, grad_name="LeakyReluBackwardBackward0")  # fmt: skip
+@linear(g=lambda g, x, *, negative_slope: leaky_pull(g, x, negative_slope=negative_slope),
+        kernel=kernels.leaky_pull, shape=shapes.same, grad_name="LeakyReluBackwardBackward0")  # fmt: skip
 def leaky_pull(g, x, *, negative_slope):
     """``g`` where ``x`` is positive, else ``negative_slope * g``."""
 
@@ -143,10 +144,10 @@ def leaky_relu(input: Any, negative_slope: float = 0.01, inplace: bool = False) 
 
 
 @elementwise(x=lambda g, x, weight: choosing.where(x > 0, g, g * weight),
-             weight=lambda g, x: choosing.where(x > 0, 0, g * x), name="prelu", grad_name="PreluKernelBackward0")  # fmt: skip
+             weight=lambda g, x: choosing.where(x > 0, 0, g * x),
+             kernel=kernels.prelu, name="prelu", grad_name="PreluKernelBackward0")  # fmt: skip
 def parametric(x, weight):
     """Each element, the negative ones times their ``weight``."""
-    return np.where(x > 0, x, x * weight)
 
 
 def prelu(input: Any, weight: Any) -> Any:
@@ -160,16 +161,19 @@ def prelu(input: Any, weight: Any) -> Any:
     """
     ndim, count = len(input.shape), math.prod(weight.shape)
     if len(weight.shape) > 1:
-        raise ShapeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {len(weight.shape)}")
+        raise ShapeError("prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = "
+                         f"{len(weight.shape)}")
     if input.dtype != weight.dtype:
-        raise RuntimeError(f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}; convert one")
+        raise RuntimeError(f"prelu: Type promoting not supported. Got {input.dtype} and {weight.dtype}; "
+                           "convert one")
     if count != 1:
         if ndim == 0:
             raise ShapeError("prelu: Not allow zero-dim input tensor.")
         channels = input.shape[1] if ndim > 1 else 1
         if channels != count:
-            raise ShapeError(f"prelu: Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                             f"{count} and channel size = {channels}; give one weight, or one for each channel")  # fmt: skip
+            raise ShapeError("prelu: Mismatch of parameter numbers and input channel size. Found parameter "
+                             f"numbers = {count} and channel size = {channels}; give one weight, or one for "
+                             "each channel")
     lined = (1, count, *(1,) * (ndim - 2)) if ndim > 1 else (1,) * ndim
     if tuple(weight.shape) != lined:
         weight = shaping.reshape(weight, lined)
@@ -182,7 +186,8 @@ def scaled(x, noise):
     return x * noise
 
 
-def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False) -> Any:
+def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False,
+          inplace: bool = False) -> Any:
     """Leaky rectified linear unit whose slopes are drawn from ``[lower, upper)`` in training, else their mean.
 
     Raises RuntimeError if ``lower > upper``. Xu et al. (2015), https://arxiv.org/abs/1505.00853.
@@ -194,20 +199,24 @@ def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool
     if inplace:
         return rrelu_(input, lower, upper, training)
     if lower > upper:
-        raise RuntimeError(f"rrelu: Lower bound should be less than or equal to the upper bound, got {lower} > {upper}")
+        raise RuntimeError(f"rrelu: Lower bound should be less than or equal to the upper bound, got {lower} "
+                           f"> {upper}")
     if not training:
         return leaky(input, negative_slope=(lower + upper) / 2)
-    from regrad.ops.random import numpy_generator
+    return _with_random_slopes(input, lower, upper)
 
+
+@drawing
+def _with_random_slopes(input: Any, lower: float, upper: float) -> Any:
     array = input.array
     noise = numpy_generator().uniform(lower, upper, array.shape).astype(array.dtype)
     return scaled(input, wrap(np.where(array > 0, array.dtype.type(1), noise)))
 
 
-@elementwise(x=lambda g, x, *, lambd: outside(g, x, lambd=lambd), quiet=False, name="hardshrink")
+@elementwise(x=lambda g, x, *, lambd: outside(g, x, lambd=lambd),
+             kernel=kernels.hardshrink, name="hardshrink", quiet=False)  # fmt: skip
 def shrunk_hard(x, *, lambd):
     """Each element outside of ``[-lambd, lambd]``, zero in place of the others."""
-    return kernels.outside(x, x, lambd=lambd)
 
 
 def hardshrink(input: Any, lambd: float = 0.5) -> Any:
@@ -221,7 +230,8 @@ def hardshrink(input: Any, lambd: float = 0.5) -> Any:
     return shrunk_hard(input, lambd=lambd)
 
 
-@elementwise(kernel=kernels.softshrink, name="softshrink", x=lambda g, x, *, lambd: outside(g, x, lambd=lambd))
+@elementwise(x=lambda g, x, *, lambd: outside(g, x, lambd=lambd),
+             kernel=kernels.softshrink, name="softshrink")  # fmt: skip
 def shrunk_soft(x, *, lambd):
     """Each element moved towards zero by ``lambd``, and zero where it would pass it."""
 
@@ -235,7 +245,8 @@ def softshrink(input: Any, lambd: float = 0.5) -> Any:
     tensor([-1.5000,  0.0000,  0.5000])
     """
     if not lambd >= 0:
-        raise RuntimeError(f"softshrink: lambda must be in range [0, inf) for the input dtype, but found {lambd}")
+        raise RuntimeError("softshrink: lambda must be in range [0, inf) for the input dtype, but found "
+                           f"{lambd}")
     return shrunk_soft(input, lambd=lambd)
 
 
@@ -306,8 +317,8 @@ def silu(input: Any, inplace: bool = False) -> Any:
     return silu_(input) if inplace else weighted_sigmoid(input)
 
 
-@elementwise(kernel=kernels.gelu_slope, grad_name="GeluBackwardBackward0",
-             x=lambda g, x: g * exponential.exp(x * x * -0.5) * (2 - x * x) * (1 / math.sqrt(2 * math.pi)))  # fmt: skip
+@elementwise(x=lambda g, x: g * exponential.exp(x * x * -0.5) * (2 - x * x) * (1 / math.sqrt(2 * math.pi)),
+             kernel=kernels.gelu_slope, grad_name="GeluBackwardBackward0")  # fmt: skip
 def gelu_slope(x):
     """Derivative of `gelu`."""
 
@@ -319,7 +330,8 @@ def _gelu_tanh_curve(x: Any) -> Any:
     return (1 - t * t) * (first + 3 * kernels.CUBE * kernels.ROOT * square - x * t * first * first)
 
 
-@elementwise(kernel=kernels.gelu_tanh_slope, x=lambda g, x: g * _gelu_tanh_curve(x), grad_name="GeluBackwardBackward0")
+@elementwise(x=lambda g, x: g * _gelu_tanh_curve(x),
+             kernel=kernels.gelu_tanh_slope, grad_name="GeluBackwardBackward0")  # fmt: skip
 def gelu_tanh_slope(x):
     """Derivative of the tanh form of `gelu`."""
 
@@ -329,12 +341,13 @@ def gaussian(x):
     """``x Φ(x)``."""
 
 
-@elementwise(kernel=kernels.gelu_tanh, x=lambda g, x: g * gelu_tanh_slope(x), name="gelu_tanh", grad_name="GeluBackward0")
+@elementwise(x=lambda g, x: g * gelu_tanh_slope(x),
+             kernel=kernels.gelu_tanh, name="gelu_tanh", grad_name="GeluBackward0")  # fmt: skip
 def gaussian_by_tanh(x):
     """``½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))``."""
 
 
-def gelu(input: Any, approximate: str = "none") -> Any:
+def gelu(input: Any, *, approximate: str = "none") -> Any:
     """Gaussian error linear unit ``x Φ(x)``; with ``approximate="tanh"`` its approximation by a tanh.
 
     Hendrycks and Gimpel (2016), https://arxiv.org/abs/1606.08415. PyTorch: torch.nn.functional.gelu.
@@ -384,8 +397,8 @@ def softplus_slope(x, *, beta, threshold):
     """Derivative of `softplus`."""
 
 
-@elementwise(kernel=kernels.softplus, name="softplus",
-             x=lambda g, x, *, beta, threshold: g * softplus_slope(x, beta=beta, threshold=threshold))  # fmt: skip
+@elementwise(x=lambda g, x, *, beta, threshold: g * softplus_slope(x, beta=beta, threshold=threshold),
+             kernel=kernels.softplus, name="softplus")  # fmt: skip
 def rounded(x, *, beta, threshold):
     """``log(1 + exp(beta x)) / beta``, and ``x`` where ``beta x > threshold``."""
 
@@ -401,7 +414,8 @@ def softplus(input: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
     return rounded(input, beta=beta, threshold=threshold)
 
 
-@elementwise(kernel=kernels.logsigmoid, x=lambda g, x: g * exponential.sigmoid(-x), grad_name="LogSigmoidBackward0")
+@elementwise(x=lambda g, x: g * exponential.sigmoid(-x),
+             kernel=kernels.logsigmoid, grad_name="LogSigmoidBackward0")  # fmt: skip
 def logsigmoid(x):
     """Logarithm of the sigmoid, ``min(x, 0) - log(1 + exp(-|x|))``.
 
@@ -488,7 +502,7 @@ def tanhshrink(input: Any) -> Any:
     >>> rg.nn.functional.tanhshrink(rg.tensor([-1., 0., 1.]))
     tensor([-0.2384,  0.0000,  0.2384])
     """
-    return input - trigonometric.tanh(input)
+    return arithmetic.sub(input, trigonometric.tanh(input))
 
 
 def softsign(input: Any) -> Any:
@@ -516,27 +530,27 @@ def _glu_pull(g: Any, x: Any, dim: int) -> Any:
     return joining.cat((g, g * a * (1 - s)), dim)
 
 
-@general(x=lambda g, x, *, dim: _glu_pull(g, x, dim), shape=_glu_shape, name="glu")
+@general(kernel=kernels.glu, x=lambda g, x, *, dim: _glu_pull(g, x, dim), shape=_glu_shape, name="glu")
 def gated(x, *, dim):
     """The first half along ``dim`` times the sigmoid of the second."""
-    a, b = np.split(x, 2, dim)
-    return a / (1 + np.exp(-b))
 
 
 def glu(input: Any, dim: int = -1) -> Any:
     """Gated linear unit: the first half along ``dim`` times the sigmoid of the second half.
 
-    Raises RuntimeError if the size of ``dim`` is odd. Dauphin et al. (2016), https://arxiv.org/abs/1612.08083.
-    PyTorch: torch.nn.functional.glu.
+    Raises RuntimeError if the size of ``dim`` is odd. Dauphin et al. (2016),
+    https://arxiv.org/abs/1612.08083. PyTorch: torch.nn.functional.glu.
 
     >>> rg.nn.functional.glu(rg.tensor([2., 4., 0., 0.]))
     tensor([1., 2.])
     """
     if not len(input.shape):
-        raise RuntimeError("glu does not support scalars because halving size must be even; it got a 0-d tensor")
+        raise RuntimeError("glu does not support scalars because halving size must be even; it got a 0-d "
+                           "tensor")
     dim = shapes.dim_in(dim, len(input.shape), "glu")
     if input.shape[dim] % 2:
-        raise ShapeError(f"glu: Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
+        raise ShapeError(f"glu: Halving dimension must be even, but dimension {dim} is size "
+                         f"{input.shape[dim]}")
     return gated(input, dim=dim)
 
 
@@ -547,16 +561,16 @@ def _softmax_pull(g: Any, out: Any, dim: int) -> Any:
     return out * (g - reduction.sum(g * out, dim, True))
 
 
-@general(kernel=kernels.softmax, x=lambda g, out, *, dim: _softmax_pull(g, out, dim), name="softmax", shape=shapes.same,
-         jvp=lambda args, outs, tangents, params: _softmax_pull(tangents[0], outs[0], **params))  # fmt: skip
+@general(x=lambda g, out, *, dim: _softmax_pull(g, out, dim),
+         jvp=lambda args, outs, tangents, params: _softmax_pull(tangents[0], outs[0], **params),
+         kernel=kernels.softmax, name="softmax", shape=shapes.same)  # fmt: skip
 def normalized(x, *, dim):
     """``exp(x)``, divided by its sum along ``dim``."""
 
 
-@general(kernel=kernels.log_softmax, name="log_softmax", shape=shapes.same,
-         x=lambda g, out, *, dim: g - exponential.exp(out) * reduction.sum(g, dim, True),
-         jvp=lambda args, outs, tangents, params:
-             tangents[0] - reduction.sum(tangents[0] * exponential.exp(outs[0]), params["dim"], True))  # fmt: skip
+@general(x=lambda g, out, *, dim: g - exponential.exp(out) * reduction.sum(g, dim, True),
+         jvp=lambda args, outs, tangents, params: tangents[0] - reduction.sum(tangents[0] * exponential.exp(outs[0]), params["dim"], True),
+         kernel=kernels.log_softmax, name="log_softmax", shape=shapes.same)  # fmt: skip
 def log_normalized(x, *, dim):
     """Logarithm of the softmax along ``dim``."""
 
@@ -564,8 +578,8 @@ def log_normalized(x, *, dim):
 def _along(name: str, op: Any, input: Any, dim: Any, dtype: Any, level: int) -> Any:
     ndim = len(input.shape)
     if dim is None:
-        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
-                      f"argument.", stacklevel=level)  # fmt: skip
+        warnings.warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
+                      "dim=X as an argument.", stacklevel=level)
         dim = 0 if ndim in (0, 1, 3) else 1
     if dtype is not None:
         input = cast(input, dtypes.to_numpy(dtype))
@@ -610,19 +624,18 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     return _along("softmin", normalized, -input, dim, dtype, _stacklevel)
 
 
+@drawing
 def gumbel_softmax(logits: Any, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Any:
     """A sample of the Gumbel-softmax distribution with temperature ``tau``; ``hard`` makes it one-hot.
 
-    The gradient of a hard sample is that of the soft one. Jang et al. (2016), https://arxiv.org/abs/1611.01144.
-    PyTorch: torch.nn.functional.gumbel_softmax.
+    The gradient of a hard sample is that of the soft one. Jang et al. (2016),
+    https://arxiv.org/abs/1611.01144. PyTorch: torch.nn.functional.gumbel_softmax.
 
     >>> rg.nn.functional.gumbel_softmax(rg.zeros(3), hard=True).sum()
     tensor(1.)
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    from regrad.ops.random import numpy_generator
-
     array = logits.array
     gumbel = -np.log(numpy_generator().standard_exponential(array.shape)).astype(array.dtype)
     soft = softmax((logits + wrap(gumbel)) / tau, dim)
@@ -648,7 +661,8 @@ mish_ = in_place(mished, "mish_")
 
 METHODS = {"hardshrink": hardshrink, "log_softmax": log_softmax, "prelu": prelu, "relu": relu, "softmax": softmax}
 INPLACE = ("relu",)
-FUNCTIONAL = ("celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
-              "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu",
-              "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "silu", "softmax", "softmin", "softplus", "softshrink",
-              "softsign", "tanhshrink", "threshold", "threshold_")  # fmt: skip
+FUNCTIONAL = ("celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
+              "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid",
+              "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "silu",
+              "softmax", "softmin", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
+              "threshold_")

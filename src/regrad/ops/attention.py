@@ -1,7 +1,8 @@
 """Attention, embeddings, distances between vectors, and dropout. Start reading at `scaled_dot_product_attention`.
 
-`attended` saves the queries, keys, values, its result and one number a query; the matrix of weights is made again when
-the derivative needs it. Dropout draws its mask first, as a value of its own, and is then linear in its input.
+`attended` saves the queries, keys, values, its result and one number a query; the matrix of weights is made
+again when the derivative needs it. Dropout draws its mask first, as a value of its own, and is then linear in
+its input.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from regrad.ops.core import cast, sum_to
 from regrad.ops.loss import raised
 from regrad.ops.matmul import linear as affine
 from regrad.ops.matmul import matmul
+from regrad.ops.random import drawing, numpy_generator
 from regrad.ops.reduction import mean, vector_norm
 from regrad.ops.reduction import sum as summed
 from regrad.ops.writing import inplace as in_place
 
-__all__ = ["alpha_dropout", "alpha_dropout_", "cosine_similarity", "dropout", "dropout_", "feature_alpha_dropout",
-           "feature_alpha_dropout_", "feature_dropout", "feature_dropout_", "native_dropout", "pairwise_distance", "pdist"]  # fmt: skip
+__all__ = ["alpha_dropout", "alpha_dropout_", "cosine_similarity", "dropout", "dropout_",
+           "feature_alpha_dropout", "feature_alpha_dropout_", "feature_dropout", "feature_dropout_",
+           "native_dropout", "pairwise_distance", "pdist"]
 
 
 # -- attention
@@ -77,7 +80,7 @@ def _attended_shapes(*xs: Any, causal: bool, scale: float) -> Any:
 
 
 @general(xs=lambda g, xs, out, total, *, causal, scale: _attention_pull(g, xs, out, total, causal, scale),
-         outs=("out", "total"), visible=1, shape=_attended_shapes, name="scaled_dot_product_attention")  # fmt: skip
+         outs=("out", "total"), visible=1, shape=_attended_shapes, name="scaled_dot_product_attention")
 def attended(*xs, causal, scale):
     """``softmax(q kᵀ scale + mask) v`` of a query, key, value and perhaps a mask."""
     q, k, v, mask = xs if len(xs) == 4 else (*xs, None)
@@ -86,32 +89,40 @@ def attended(*xs, causal, scale):
 
 def _check_attention(query: Any, key: Any, value: Any, attn_mask: Any, is_causal: bool, name: str) -> None:
     if not query.dtype == key.dtype == value.dtype:
-        raise RuntimeError(f"{name}: Expected query, key, and value to have the same dtype, but got query.dtype: {query.dtype} "
-                           f"key.dtype: {key.dtype} and value.dtype: {value.dtype} instead.")  # fmt: skip
+        raise RuntimeError(f"{name}: Expected query, key, and value to have the same dtype, but got "
+                           f"query.dtype: {query.dtype} key.dtype: {key.dtype} and value.dtype: "
+                           f"{value.dtype} instead.")
     if min(len(query.shape), len(key.shape), len(value.shape)) < 2:
-        raise ShapeError(f"{name}: Expected query, key, and value to all be at least 2 dimensional, but got query.dim(): "
-                         f"{len(query.shape)}, key.dim(): {len(key.shape)} and value.dim(): {len(value.shape)} instead.")  # fmt: skip
+        raise ShapeError(f"{name}: Expected query, key, and value to all be at least 2 dimensional, but got "
+                         f"query.dim(): {len(query.shape)}, key.dim(): {len(key.shape)} and value.dim(): "
+                         f"{len(value.shape)} instead.")
     if query.shape[-1] != key.shape[-1]:
-        raise ShapeError(f"{name}: query and key must have the same last size, got {list(query.shape)} and {list(key.shape)}")
+        raise ShapeError(f"{name}: query and key must have the same last size, got {list(query.shape)} and "
+                         f"{list(key.shape)}")
     if key.shape[-2] != value.shape[-2]:
-        raise ShapeError(f"{name}: there must be a value for each key, got {list(key.shape)} and {list(value.shape)}")
+        raise ShapeError(f"{name}: there must be a value for each key, got {list(key.shape)} and "
+                         f"{list(value.shape)}")
     if attn_mask is not None and is_causal:
-        raise RuntimeError(f"{name}: Explicit attn_mask should not be set when is_causal=True; put both into the mask")
+        raise RuntimeError(f"{name}: Explicit attn_mask should not be set when is_causal=True; put both into "
+                           "the mask")
     if attn_mask is not None and attn_mask.array.dtype.kind != "b" and attn_mask.dtype != query.dtype:
-        raise RuntimeError(f"{name}: Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-                           f"{attn_mask.dtype} and query.dtype: {query.dtype} instead.")  # fmt: skip
+        raise RuntimeError(f"{name}: Expected attn_mask dtype to be bool or float or to match query dtype, "
+                           f"but got attn_mask.dtype: {attn_mask.dtype} and query.dtype: {query.dtype} "
+                           "instead.")
 
 
-def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0,
-                                 is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False) -> Any:  # fmt: skip
+def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None,
+                                 dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+                                 enable_gqa: bool = False) -> Any:
     """``softmax(query keyᵀ scale + attn_mask) value``: each query's average of the values, by how well the keys fit.
 
-    Shapes (..., L, E), (..., S, E) and (..., S, Ev) give (..., L, Ev). ``attn_mask`` (..., L, S) is added, or boolean:
-    True takes part; a query that nothing takes part for gives zeros. ``is_causal`` lets query i see keys up to i.
-    ``scale`` is 1/√E by default; ``dropout_p`` always drops weights; ``enable_gqa`` shares each head of keys among
-    several of queries. Saves no matrix of weights unless it drops. Vaswani et al. (2017),
-    https://arxiv.org/abs/1706.03762; Dao et al. (2022), https://arxiv.org/abs/2205.14135.
-    PyTorch: torch.nn.functional.scaled_dot_product_attention.
+    Shapes (..., L, E), (..., S, E) and (..., S, Ev) give (..., L, Ev). ``attn_mask`` (..., L, S) is added, or
+    boolean: True takes part; a query that nothing takes part for gives zeros. ``is_causal`` lets query i see
+    keys up to i.
+    ``scale`` is 1/√E by default; ``dropout_p`` always drops weights; ``enable_gqa`` shares each head of keys
+    among several of queries. Saves no matrix of weights unless it drops. Vaswani et al. (2017),
+    https://arxiv.org/abs/1706.03762; Dao et al. (2022), https://arxiv.org/abs/2205.14135. PyTorch:
+    torch.nn.functional.scaled_dot_product_attention.
 
     >>> q = k = rg.tensor([[10., 0.], [0., 10.]])
     >>> rg.nn.functional.scaled_dot_product_attention(q, k, rg.tensor([[1.], [2.]]))
@@ -142,12 +153,13 @@ def _safe_softmax(scores: Any, mask: Any) -> Any:
     return choosing.where(wrap(none), 0, p) if none.any() else p
 
 
-def _grouped_attention(query: Any, key: Any, value: Any, mask: Any, dropout_p: float, is_causal: bool, scale: float) -> Any:
+def _grouped_attention(query: Any, key: Any, value: Any, mask: Any, dropout_p: float, is_causal: bool,
+                       scale: float) -> Any:
     """Attention in which several heads of queries share a head of keys and values."""
     heads, shared = query.shape[-3], key.shape[-3]
     if shared != value.shape[-3] or heads % shared:
-        raise ShapeError(f"scaled_dot_product_attention: Number of heads in key and value must be equal and divide the number of heads "
-                         f"in query, got {shared}, {value.shape[-3]} and {heads}")  # fmt: skip
+        raise ShapeError("scaled_dot_product_attention: Number of heads in key and value must be equal and "
+                         f"divide the number of heads in query, got {shared}, {value.shape[-3]} and {heads}")
     each = heads // shared
     if mask is not None and len(mask.shape) > 2:
         split = (shared, each) if mask.shape[-3] == heads else (mask.shape[-3], 1)
@@ -168,22 +180,30 @@ def _added(mask: Any, what: str, dtype: Any) -> Any:
     """A mask as numbers to add: 0, and -inf where a boolean one is True."""
     if mask is None or mask.array.dtype.kind == "f":
         return mask
-    _require(mask.array.dtype.kind == "b", f"only bool and floating types of {what} are supported, got {mask.dtype}")
+    _require(mask.array.dtype.kind == "b", f"only bool and floating types of {what} are supported, got "
+                                           f"{mask.dtype}")
     return wrap(np.where(mask.array, dtype.type(-np.inf), dtype.type(0)))
 
 
-def _check_heads(query: Any, key: Any, value: Any, key_padding_mask: Any, attn_mask: Any, num_heads: int) -> bool:
+def _check_heads(query: Any, key: Any, value: Any, key_padding_mask: Any, attn_mask: Any,
+                 num_heads: int) -> bool:
     """Is there a batch? Refuses ranks that do not fit."""
     ndim = len(query.shape)
-    _require(ndim in (2, 3), f"query should be unbatched 2D or batched 3D tensor but received {ndim}-D query tensor")
-    _require(len(key.shape) == len(value.shape) == ndim, f"For {'batched (3-D)' if ndim == 3 else 'unbatched (2-D)'} `query`, expected `key` "
-             f"and `value` to be {ndim}-D but found {len(key.shape)}-D and {len(value.shape)}-D tensors respectively")  # fmt: skip
+    _require(ndim in (2, 3), f"query should be unbatched 2D or batched 3D tensor but received {ndim}-D query "
+                             "tensor")
+    _require(len(key.shape) == len(value.shape) == ndim, "For "
+                                                         f"{'batched (3-D)' if ndim == 3 else 'unbatched (2-D)'} "
+                                                         "`query`, expected `key` and `value` to be "
+                                                         f"{ndim}-D but found {len(key.shape)}-D and "
+                                                         f"{len(value.shape)}-D tensors respectively")
     _require(key_padding_mask is None or len(key_padding_mask.shape) == ndim - 1,
              f"expected `key_padding_mask` to be `None` or {ndim - 1}-D for a {ndim}-D `query`")  # fmt: skip
-    _require(attn_mask is None or len(attn_mask.shape) in (2, 3), "expected `attn_mask` to be `None`, 2-D or 3-D")
+    _require(attn_mask is None or len(attn_mask.shape) in (2, 3), "expected `attn_mask` to be `None`, 2-D or "
+                                                                  "3-D")
     if ndim == 2 and attn_mask is not None and len(attn_mask.shape) == 3:
         full = (num_heads, query.shape[0], key.shape[0])
-        _require(tuple(attn_mask.shape) == full, f"Expected `attn_mask` shape to be {full} but got {tuple(attn_mask.shape)}")
+        _require(tuple(attn_mask.shape) == full, f"Expected `attn_mask` shape to be {full} but got "
+                                                 f"{tuple(attn_mask.shape)}")
     return ndim == 3
 
 
@@ -195,7 +215,7 @@ def _projected(query: Any, key: Any, value: Any, packed: Any, bias: Any, separat
         for what, x, w in zip(("query", "key", "value"), (query, key, value), separate):
             _require(w is not None, f"use_separate_proj_weight is True but {what[0]}_proj_weight is None")
             _require(tuple(w.shape) == (size, x.shape[-1]),
-                     f"expecting {what} weights shape of {(size, x.shape[-1])}, but got {tuple(w.shape)}")  # fmt: skip
+                     f"expecting {what} weights shape of {(size, x.shape[-1])}, but got {tuple(w.shape)}")
         return [affine(x, w, b) for x, w, b in zip((query, key, value), separate, parts)]
     _require(packed is not None, "use_separate_proj_weight is False but in_proj_weight is None")
     if query is key and key is value:  # one product for all three
@@ -208,18 +228,21 @@ def _grown(mask: Any) -> Any:
     return None if mask is None else joining.cat((mask, wrap(np.zeros((*mask.shape[:-1], 1), mask.array.dtype))), -1)
 
 
-def multi_head_attention_forward(
-    query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int, in_proj_weight: Any, in_proj_bias: Any,
-    bias_k: Any, bias_v: Any, add_zero_attn: bool, dropout_p: float, out_proj_weight: Any, out_proj_bias: Any,
-    training: bool = True, key_padding_mask: Any = None, need_weights: bool = True, attn_mask: Any = None,
-    use_separate_proj_weight: bool = False, q_proj_weight: Any = None, k_proj_weight: Any = None, v_proj_weight: Any = None,
-    static_k: Any = None, static_v: Any = None, average_attn_weights: bool = True, is_causal: bool = False,
-) -> tuple[Any, Any]:  # fmt: skip
+def multi_head_attention_forward(query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int,
+                                 in_proj_weight: Any, in_proj_bias: Any, bias_k: Any, bias_v: Any,
+                                 add_zero_attn: bool, dropout_p: float, out_proj_weight: Any,
+                                 out_proj_bias: Any, training: bool = True, key_padding_mask: Any = None,
+                                 need_weights: bool = True, attn_mask: Any = None,
+                                 use_separate_proj_weight: bool = False, q_proj_weight: Any = None,
+                                 k_proj_weight: Any = None, v_proj_weight: Any = None, static_k: Any = None,
+                                 static_v: Any = None, average_attn_weights: bool = True,
+                                 is_causal: bool = False,) -> tuple[Any, Any]:
     """Attention in ``num_heads`` parts of the features, between learned projections; what `nn.MultiheadAttention` runs.
 
-    ``query`` is (L, N, E) or (L, E), ``key`` and ``value`` (S, N, E) or (S, E). Masks are added, or boolean: True is
-    left out. Returns the result and the weights (averaged over the heads unless told otherwise), or None for them.
-    Vaswani et al. (2017), https://arxiv.org/abs/1706.03762. PyTorch: torch.nn.functional.multi_head_attention_forward.
+    ``query`` is (L, N, E) or (L, E), ``key`` and ``value`` (S, N, E) or (S, E). Masks are added, or boolean:
+    True is left out. Returns the result and the weights (averaged over the heads unless told otherwise), or
+    None for them. Vaswani et al. (2017), https://arxiv.org/abs/1706.03762. PyTorch:
+    torch.nn.functional.multi_head_attention_forward.
 
     >>> x, eye = rg.zeros(1, 2), rg.eye(2)
     >>> three = rg.cat([eye, eye, eye])
@@ -236,18 +259,23 @@ def multi_head_attention_forward(
         key_padding_mask = None if key_padding_mask is None else shaping.unsqueeze(key_padding_mask, 0)
     (length, batch, size), sources = query.shape, key.shape[0]
     each = size // num_heads
-    _require(size == embed_dim_to_check, f"was expecting embedding dimension of {embed_dim_to_check}, but got {size}")
+    _require(size == embed_dim_to_check, f"was expecting embedding dimension of {embed_dim_to_check}, but "
+                                         f"got {size}")
     _require(each * num_heads == size, f"embed_dim {size} not divisible by num_heads {num_heads}")
     if use_separate_proj_weight:
         _require(key.shape[:2] == value.shape[:2],
-                 f"key's sequence and batch dims {tuple(key.shape[:2])} do not match value's {tuple(value.shape[:2])}")  # fmt: skip
+                 f"key's sequence and batch dims {tuple(key.shape[:2])} do not match value's "
+                 f"{tuple(value.shape[:2])}")
     else:
-        _require(key.shape == value.shape, f"key shape {tuple(key.shape)} does not match value shape {tuple(value.shape)}")
+        _require(key.shape == value.shape, f"key shape {tuple(key.shape)} does not match value shape "
+                                           f"{tuple(value.shape)}")
     if is_causal and attn_mask is None:
-        raise RuntimeError("multi_head_attention_forward: Need attn_mask if specifying the is_causal hint. You may use the Transformer "
-                           "module method `generate_square_subsequent_mask` to create this mask.")  # fmt: skip
+        raise RuntimeError("multi_head_attention_forward: Need attn_mask if specifying the is_causal hint. "
+                           "You may use the Transformer module method `generate_square_subsequent_mask` to "
+                           "create this mask.")
     if key_padding_mask is not None and attn_mask is not None and key_padding_mask.dtype != attn_mask.dtype:
-        warnings.warn("Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type for both instead.", stacklevel=2)
+        warnings.warn("Support for mismatched key_padding_mask and attn_mask is deprecated. Use same type "
+                      "for both instead.", stacklevel=2)
     dtype = query.array.dtype
     key_padding_mask = _added(key_padding_mask, "key_padding_mask", dtype)
     is_causal = is_causal and key_padding_mask is None and not need_weights
@@ -258,12 +286,13 @@ def multi_head_attention_forward(
     if attn_mask is not None:
         full = (length, sources) if len(attn_mask.shape) == 2 else (batch * num_heads, length, sources)
         if tuple(attn_mask.shape) != full:
-            raise RuntimeError(f"multi_head_attention_forward: The shape of the {len(attn_mask.shape)}D attn_mask is {tuple(attn_mask.shape)}, "
-                               f"but should be {full}.")  # fmt: skip
+            raise RuntimeError(f"multi_head_attention_forward: The shape of the {len(attn_mask.shape)}D "
+                               f"attn_mask is {tuple(attn_mask.shape)}, but should be {full}.")
         attn_mask = shaping.reshape(attn_mask, (1, 1, *full) if len(full) == 2 else (batch, num_heads, length, sources))
     if key_padding_mask is not None:
         _require(tuple(key_padding_mask.shape) == (batch, sources),
-                 f"Expected key_padded_mask.shape to be {(batch, sources)}, but got {tuple(key_padding_mask.shape)}")  # fmt: skip
+                 f"Expected key_padded_mask.shape to be {(batch, sources)}, but got "
+                 f"{tuple(key_padding_mask.shape)}")
     _require((bias_k is None) == (bias_v is None), "bias_k and bias_v must be set together")
     if bias_k is not None:
         _require(static_k is None and static_v is None, "bias cannot be added to static key or value")
@@ -303,7 +332,8 @@ def _heads(x: Any, heads: int) -> Any:
 
 
 def _static(x: Any, what: str, batch: int, heads: int, each: int) -> Any:
-    _require(x.shape[0] == batch * heads, f"expecting {what}.size(0) of {batch * heads}, but got {x.shape[0]}")
+    _require(x.shape[0] == batch * heads, f"expecting {what}.size(0) of {batch * heads}, but got "
+                                          f"{x.shape[0]}")
     _require(x.shape[2] == each, f"expecting {what}.size(2) of {each}, but got {x.shape[2]}")
     return shaping.reshape(x, (batch, heads, *x.shape[1:]))
 
@@ -339,8 +369,9 @@ def looked_up(weight, indices, *, padding_idx, by_frequency):
 
 def _check_indices(name: str, indices: Any) -> None:
     if indices.array.dtype not in (np.int64, np.int32):
-        raise RuntimeError(f"{name}: Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; "
-                           f"but got {indices.dtype} instead; convert it with .long()")  # fmt: skip
+        raise RuntimeError(f"{name}: Expected tensor for argument #1 'indices' to have one of the following "
+                           f"scalar types: Long, Int; but got {indices.dtype} instead; convert it with "
+                           ".long()")
 
 
 def _padding(padding_idx: int | None, rows: int) -> int:
@@ -357,7 +388,8 @@ def _renorm(name: str, weight: Any, indices: Any, max_norm: float, norm_type: fl
     table = weight.array
     rows = np.unique(indices.array)
     if rows.size and (rows[0] < 0 or rows[-1] >= len(table)):
-        raise IndexError(f"{name}: index out of range in self: {rows[0] if rows[0] < 0 else rows[-1]} in a table of {len(table)} rows")
+        raise IndexError(f"{name}: index out of range in self: {rows[0] if rows[0] < 0 else rows[-1]} in a "
+                         f"table of {len(table)} rows")
     length = np.linalg.norm(table[rows], norm_type, axis=1)
     long = length > max_norm
     if long.any():
@@ -365,13 +397,14 @@ def _renorm(name: str, weight: Any, indices: Any, max_norm: float, norm_type: fl
         versions.wrote(table, "embedding_renorm_", 3)
 
 
-def embedding(input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-              scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:  # fmt: skip
+def embedding(input: Any, weight: Any, padding_idx: int | None = None, max_norm: float | None = None,
+              norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False) -> Any:
     """The rows of the table ``weight`` at the indices ``input``.
 
     The row ``padding_idx`` gets no gradient. Rows longer than ``max_norm`` are shortened first, in place;
-    ``scale_grad_by_freq`` divides gradients by how often an index occurs. Gradients are dense, whatever ``sparse`` says.
-    Raises IndexError for an index that is out of range. PyTorch: torch.nn.functional.embedding.
+    ``scale_grad_by_freq`` divides gradients by how often an index occurs. Gradients are dense, whatever
+    ``sparse`` says. Raises IndexError for an index that is out of range. PyTorch:
+    torch.nn.functional.embedding.
 
     >>> rg.nn.functional.embedding(rg.tensor([2, 0]), rg.tensor([[1., 2.], [3., 4.], [5., 6.]]))
     tensor([[5., 6.],
@@ -392,7 +425,9 @@ def take_bags(x, bags):
     """The row of each entry's bag."""
 
 
-@linear(kernel=kernels.bag_sum, quiet=False, x=lambda g, bags: take_bags(g, bags), shape=lambda x, bags, *, count: (count, *x[1:]))
+@linear(x=lambda g, bags: take_bags(g, bags),
+        shape=lambda x, bags, *, count: (count, *x[1:]),
+        kernel=kernels.bag_sum, quiet=False)  # fmt: skip
 def bag_sum(x, bags, *, count):
     """The sum of the rows in each bag."""
 
@@ -401,35 +436,37 @@ def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, int
     """Which bag each index is in, and how many bags there are."""
     if len(input.shape) == 2:
         if offsets is not None:
-            raise ValueError("embedding_bag: if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
-                             "length sequences")  # fmt: skip
+            raise ValueError("embedding_bag: if input is 2D, then offsets has to be None, as input is "
+                             "treated is a mini-batch of fixed length sequences")
         return np.repeat(np.arange(input.shape[0]), input.shape[1]), input.shape[0]
     if len(input.shape) != 1:
-        raise ValueError(f"embedding_bag: input has to be 1D or 2D Tensor, but got Tensor of dimension {len(input.shape)}")
+        raise ValueError("embedding_bag: input has to be 1D or 2D Tensor, but got Tensor of dimension "
+                         f"{len(input.shape)}")
     if offsets is None or len(offsets.shape) != 1:
-        raise ValueError(f"embedding_bag: offsets has to be a 1D Tensor{' but got None' if offsets is None else ''}")
+        raise ValueError("embedding_bag: offsets has to be a 1D "
+                         f"Tensor{' but got None' if offsets is None else ''}")
     starts, total = offsets.array, input.shape[0]
     if include_last_offset and not len(starts):
         raise RuntimeError("embedding_bag: include_last_offset: number of offset should be at least 1")
     if len(starts) and starts[0] != 0:
-        raise RuntimeError(f"embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
-                           f"position 0. However, got {starts[0]}")  # fmt: skip
+        raise RuntimeError("embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the "
+                           f"mini-batch has to start from position 0. However, got {starts[0]}")
     if len(starts) and starts[-1] > total:
-        raise RuntimeError(f"embedding_bag: offsets[-1] can not be greater than input's length {total} but got offsets[-1] of {starts[-1]}")
+        raise RuntimeError(f"embedding_bag: offsets[-1] can not be greater than input's length {total} but "
+                           f"got offsets[-1] of {starts[-1]}")
     count = len(starts) - 1 if include_last_offset else len(starts)
     return kernels.bag_of(starts[:count], int(starts[-1]) if include_last_offset else total), count
 
 
-def embedding_bag(
-    input: Any, weight: Any, offsets: Any = None, max_norm: float | None = None, norm_type: float = 2, scale_grad_by_freq: bool = False,
-    mode: str = "mean", sparse: bool = False, per_sample_weights: Any = None, include_last_offset: bool = False,
-    padding_idx: int | None = None,
-) -> Any:  # fmt: skip
+def embedding_bag(input: Any, weight: Any, offsets: Any = None, max_norm: float | None = None,
+                  norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean",
+                  sparse: bool = False, per_sample_weights: Any = None, include_last_offset: bool = False,
+                  padding_idx: int | None = None,) -> Any:
     """The sum, mean or maximum of the rows of ``weight`` in each bag of indices.
 
-    A bag is a row of a 2-D ``input``; of a 1-D one, what lies between two ``offsets``. ``per_sample_weights`` count the
-    rows of a sum; the row ``padding_idx`` counts nothing. An empty bag gives zeros.
-    PyTorch: torch.nn.functional.embedding_bag.
+    A bag is a row of a 2-D ``input``; of a 1-D one, what lies between two ``offsets``. ``per_sample_weights``
+    count the rows of a sum; the row ``padding_idx`` counts nothing. An empty bag gives zeros. PyTorch:
+    torch.nn.functional.embedding_bag.
 
     >>> table = rg.tensor([[1., 2.], [3., 4.], [5., 6.]])
     >>> rg.nn.functional.embedding_bag(rg.tensor([0, 1, 2]), table, rg.tensor([0, 2]))
@@ -437,23 +474,27 @@ def embedding_bag(
             [5., 6.]])
     """
     if weight.array.dtype.kind == "i" and input.array.dtype.kind == "f":
-        warnings.warn("Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is deprecated, "
-                      "and should now be `embedding_bag(input, weight, ...)`.", stacklevel=2)  # fmt: skip
+        warnings.warn("Argument order of nn.functional.embedding_bag was changed. Usage "
+                      "`embedding_bag(weight, input, ...)` is deprecated, and should now be "
+                      "`embedding_bag(input, weight, ...)`.", stacklevel=2)
         input, weight = weight, input
     if per_sample_weights is not None and input.shape != per_sample_weights.shape:
-        raise ValueError(f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the same shape "
-                         f"as the input ({input.shape})")  # fmt: skip
+        raise ValueError(f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, "
+                         f"then it must have the same shape as the input ({input.shape})")
     if len(weight.shape) != 2:
-        raise ValueError(f"embedding_bag: weight has to be a 2D Tensor, but got Tensor of dimension {len(weight.shape)}")
-    bags, count = _bags(input, offsets, include_last_offset)
+        raise ValueError("embedding_bag: weight has to be a 2D Tensor, but got Tensor of dimension "
+                         f"{len(weight.shape)}")
     if mode not in ("sum", "mean", "max"):
         raise ValueError(f"embedding_bag: mode has to be one of sum, mean or max, got {mode!r}")
+    bags, count = _bags(input, offsets, include_last_offset)
     if mode == "max" and (scale_grad_by_freq or sparse):
-        raise ValueError("embedding_bag: max mode does not support " + ("scaling the gradient by the frequency" if scale_grad_by_freq
+        raise ValueError("embedding_bag: max mode does not "
+                         "support " + ("scaling the gradient by the "
+                                                                        "frequency" if scale_grad_by_freq
                                                                          else "sparse weights"))  # fmt: skip
     if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(f"embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
-                                  f"(got mode='{mode}')")  # fmt: skip
+        raise NotImplementedError("embedding_bag: per_sample_weights was not None. per_sample_weights is "
+                                  f"only supported for mode='sum' (got mode='{mode}')")
     _check_indices("embedding_bag", input)
     padding = _padding(padding_idx, weight.shape[0])
     if max_norm is not None:
@@ -465,7 +506,7 @@ def embedding_bag(
     rows = looked_up(weight, wrap(indices), padding_idx=padding, by_frequency=scale_grad_by_freq)
     share: Any = None if padding < 0 else wrap(counted.astype(weight.array.dtype))
     if per_sample_weights is not None:
-        given = shaping.reshape(per_sample_weights, (-1,))
+        given = shaping.narrow(shaping.reshape(per_sample_weights, (-1,)), 0, 0, len(bags))
         share = given if share is None else given * share
     if share is not None:
         rows = rows * shaping.unsqueeze(share, 1)
@@ -478,7 +519,7 @@ def embedding_bag(
 
 def _bag_max(weight: Any, indices: Any, bags: Any, count: int) -> Any:
     """The largest element of each column in each bag; the first of equal ones gets the gradient."""
-    from regrad.ops.indexing import gather
+    from regrad.ops.scattering import gather
 
     best = np.zeros((count, weight.shape[1]), np.int64)
     rows = kernels.embed(weight.array, indices)
@@ -501,10 +542,12 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     """
     classes = tensor.array
     if classes.dtype != np.int64:
-        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}; convert it with .long()")
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor, got "
+                           f"{tensor.dtype}; convert it with .long()")
     if not classes.size:
         if num_classes <= 0:
-            raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor; give num_classes")
+            raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor; give "
+                               "num_classes")
         return wrap(np.zeros((*classes.shape, num_classes), np.int64))
     if classes.min() < 0:
         raise RuntimeError(f"one_hot: Class values must be non-negative, got {classes.min()}")
@@ -513,7 +556,8 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     elif num_classes < 1:
         raise RuntimeError(f"one_hot: num_classes should be positive, got {num_classes}")
     elif classes.max() >= num_classes:
-        raise RuntimeError(f"one_hot: Class values must be smaller than num_classes, got {classes.max()} of {num_classes}")
+        raise RuntimeError(f"one_hot: Class values must be smaller than num_classes, got {classes.max()} of "
+                           f"{num_classes}")
     return wrap((classes[..., None] == np.arange(num_classes)).astype(np.int64))
 
 
@@ -530,8 +574,8 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """
     common = dtypes.result_dtype(tuple((x.array.dtype, 2 if len(x.shape) else 1) for x in (x1, x2)))
     if common.kind not in "fV":
-        raise RuntimeError(f"cosine_similarity: expected common dtype to be floating point, yet common dtype is {dtypes.of(common)}; "
-                           f"convert with .float()")  # fmt: skip
+        raise RuntimeError("cosine_similarity: expected common dtype to be floating point, yet common dtype "
+                           f"is {dtypes.of(common)}; convert with .float()")
     x1, x2 = shaping.broadcast_tensors(*(x if x.array.dtype == common else cast(x, common) for x in (x1, x2)))
     sizes = [raised(vector_norm(x, 2, dim, True), eps=eps) for x in (x1, x2)]
     return summed((x1 / sizes[0]) * (x2 / sizes[1]), dim)
@@ -551,7 +595,8 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
 def pdist(input: Any, p: float = 2.0) -> Any:
     """The p-norm distance of every pair of rows, in the order (0, 1), (0, 2), ..., (1, 2), ...
 
-    Raises RuntimeError unless ``input`` is a matrix of floats and ``p`` is not negative. PyTorch: torch.nn.functional.pdist.
+    Raises RuntimeError unless ``input`` is a matrix of floats and ``p`` is not negative. PyTorch:
+    torch.nn.functional.pdist.
 
     >>> rg.pdist(rg.tensor([[0.], [1.], [3.]]))
     tensor([1., 3., 2.])
@@ -561,7 +606,8 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     if len(input.shape) != 2:
         raise ShapeError(f"pdist only supports 2D tensors, got: {len(input.shape)}D")
     if input.array.dtype.kind != "f":
-        raise RuntimeError(f"pdist only supports floating-point dtypes, got {input.dtype}; convert with .float()")
+        raise RuntimeError(f"pdist only supports floating-point dtypes, got {input.dtype}; convert with "
+                           ".float()")
     if p < 0:
         raise RuntimeError(f"pdist only supports non-negative p values, got {p}")
     first, second = (wrap(k) for k in np.triu_indices(input.shape[0], 1))
@@ -571,7 +617,8 @@ def pdist(input: Any, p: float = 2.0) -> Any:
 # -- dropout
 
 
-@linear(x=lambda g, mask, *, scale: dropped(g, mask, scale=scale), shape=shapes.same, name="dropout", grad_name="MulBackward0")
+@linear(x=lambda g, mask, *, scale: dropped(g, mask, scale=scale),
+        shape=shapes.same, name="dropout", grad_name="MulBackward0")  # fmt: skip
 def dropped(x, mask, *, scale):
     """The elements that the mask keeps, times ``scale``, and zero in place of the others."""
     out = x * mask
@@ -581,8 +628,6 @@ def dropped(x, mask, *, scale):
 
 def _kept(shape: tuple[int, ...], p: float) -> Any:
     """A mask that keeps each element with probability ``1 - p``."""
-    from regrad.ops.random import numpy_generator
-
     draw = numpy_generator()
     if math.prod(shape) < 4096:
         return draw.random(shape) >= p
@@ -595,6 +640,12 @@ def _kept(shape: tuple[int, ...], p: float) -> Any:
     return kept
 
 
+@drawing
+def _mask(shape: tuple[int, ...], p: float) -> Any:
+    """`_kept` as a tensor: one for each sample of a `vmap`, if these are to differ."""
+    return wrap(_kept(shape, p))
+
+
 def _check_dropout(name: str, input: Any, p: float, training: bool) -> bool:
     """Will anything be dropped?"""
     if not 0 <= p <= 1:
@@ -602,26 +653,30 @@ def _check_dropout(name: str, input: Any, p: float, training: bool) -> bool:
     if p == 0 or not training or not math.prod(input.shape):
         return False
     if input.array.dtype.kind not in "fcV":
-        raise RuntimeError(f"{name}: result type Float can't be cast to the desired output type {input.dtype}; convert with .float()")
+        raise RuntimeError(f"{name}: result type Float can't be cast to the desired output type "
+                           f"{input.dtype}; convert with .float()")
     return True
 
 
-def _channels(name: str, input: Any) -> tuple[int, ...]:
+def _channels(name: str, input: Any, p: float) -> tuple[int, ...]:
     """The shape of a mask that treats all places of a channel alike."""
+    if p == 1:
+        return ()
     if len(input.shape) < 2:
-        raise RuntimeError(f"{name}: Feature dropout requires at least 2 dimensions in the input, got {len(input.shape)}")
+        raise RuntimeError(f"{name}: Feature dropout requires at least 2 dimensions in the input, got "
+                           f"{len(input.shape)}")
     return (*input.shape[:2], *(1,) * (len(input.shape) - 2))
 
 
 def _drop(input: Any, shape: tuple[int, ...], p: float) -> Any:
-    return dropped(input, wrap(_kept(shape, p)), scale=1 / (1 - p) if p < 1 else 0.0)
+    return dropped(input, _mask(shape, p), scale=1 / (1 - p) if p < 1 else 0.0)
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """In training, each element zero with probability ``p``, and the others divided by ``1 - p``.
 
-    Raises ValueError unless ``p`` is in [0, 1]. Srivastava et al. (2014), https://jmlr.org/papers/v15/srivastava14a.html.
-    PyTorch: torch.nn.functional.dropout.
+    Raises ValueError unless ``p`` is in [0, 1]. Srivastava et al. (2014),
+    https://jmlr.org/papers/v15/srivastava14a.html. PyTorch: torch.nn.functional.dropout.
 
     >>> rg.dropout(rg.ones(3), 0.5, training=False)
     tensor([1., 1., 1.])
@@ -639,7 +694,7 @@ def native_dropout(input: Any, p: float, train: bool | None) -> tuple[Any, Any]:
     """
     if train is False or not _check_dropout("native_dropout", input, p, True):
         return input * 1, wrap(np.ones(input.shape, bool))
-    mask = wrap(_kept(tuple(input.shape), p))
+    mask = _mask(tuple(input.shape), p)
     return dropped(input, mask, scale=1 / (1 - p) if p < 1 else 0.0), mask
 
 
@@ -651,7 +706,7 @@ def feature_dropout(input: Any, p: float = 0.5, training: bool = True, inplace: 
     """
     if not _check_dropout("feature_dropout", input, p, training):
         return input
-    return feature_dropout_(input, p) if inplace else _drop(input, _channels("feature_dropout", input), p)
+    return feature_dropout_(input, p) if inplace else _drop(input, _channels("feature_dropout", input, p), p)
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
@@ -662,10 +717,12 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     >>> rg.nn.functional.dropout1d(rg.ones(2, 3), 0.5, training=False).sum()
     tensor(6.)
     """
+    _check_dropout("dropout1d", input, p, training)
     if len(input.shape) not in (2, 3):
-        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {len(input.shape)}D input. Note that dropout1d exists to "
-                           f"provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch "
-                           f"dimension (i.e. 2D or 3D inputs).")  # fmt: skip
+        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {len(input.shape)}D input. "
+                           "Note that dropout1d exists to provide channel-wise dropout on inputs with 1 "
+                           "spatial dimension, a channel dimension, and an optional batch dimension (i.e. "
+                           "2D or 3D inputs).")
     return _of_batch(input, 3, p, training, inplace)
 
 
@@ -687,12 +744,13 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """
     ndim = len(input.shape)
     if ndim not in (3, 4):
-        warnings.warn(f"dropout2d: Received a {ndim}-D input to dropout2d, which is deprecated and will result in an error in a future "
-                      f"release. To retain the behavior and silence this warning, please use dropout instead.", stacklevel=2)  # fmt: skip
+        warnings.warn(f"dropout2d: Received a {ndim}-D input to dropout2d, which is deprecated and will "
+                      "result in an error in a future release. To retain the behavior and silence this "
+                      "warning, please use dropout instead.", stacklevel=2)
     if ndim == 3:
-        warnings.warn("dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired - input is "
-                      "interpreted as shape (N, C, L), where C is the channel dim. To maintain this, please switch to using dropout1d "
-                      "instead.", stacklevel=2)  # fmt: skip
+        warnings.warn("dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
+                      "behavior is desired - input is interpreted as shape (N, C, L), where C is the channel "
+                      "dim. To maintain this, please switch to using dropout1d instead.", stacklevel=2)
     return feature_dropout(input, p, training, inplace)
 
 
@@ -705,8 +763,9 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     tensor(18.)
     """
     if len(input.shape) not in (4, 5):
-        warnings.warn(f"dropout3d: Received a {len(input.shape)}-D input to dropout3d, which is deprecated and will result in an error in a "
-                      f"future release. To retain the behavior and silence this warning, please use dropout instead.", stacklevel=2)  # fmt: skip
+        warnings.warn(f"dropout3d: Received a {len(input.shape)}-D input to dropout3d, which is deprecated "
+                      "and will result in an error in a future release. To retain the behavior and silence "
+                      "this warning, please use dropout instead.", stacklevel=2)
     return _of_batch(input, 5, p, training, inplace)
 
 
@@ -748,7 +807,7 @@ def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, in
         return input
     if inplace:
         return feature_alpha_dropout_(input, p, True)
-    return _drop_to_floor(input, _channels("feature_alpha_dropout", input), p)
+    return _drop_to_floor(input, _channels("feature_alpha_dropout", input, p), p)
 
 
 dropout_ = in_place(dropout, "dropout_")
@@ -756,6 +815,6 @@ feature_dropout_ = in_place(feature_dropout, "feature_dropout_")
 alpha_dropout_ = in_place(alpha_dropout, "alpha_dropout_")
 feature_alpha_dropout_ = in_place(feature_alpha_dropout, "feature_alpha_dropout_")
 
-FUNCTIONAL = ("alpha_dropout", "cosine_similarity", "dropout", "dropout1d", "dropout2d", "dropout3d", "embedding", "embedding_bag",
-              "feature_alpha_dropout", "multi_head_attention_forward", "one_hot", "pairwise_distance", "pdist",
-              "scaled_dot_product_attention")  # fmt: skip
+FUNCTIONAL = ("alpha_dropout", "cosine_similarity", "dropout", "dropout1d", "dropout2d", "dropout3d",
+              "embedding", "embedding_bag", "feature_alpha_dropout", "multi_head_attention_forward",
+              "one_hot", "pairwise_distance", "pdist", "scaled_dot_product_attention")

@@ -205,7 +205,8 @@ def transposed_jvp(op: Any, args: Any, outs: Any, tangents: Any, params: Any) ->
         chosen = [k for k, o in enumerate(again) if o.edge is not None]
         dummies = [_as_leaf(wrap(np.zeros_like(again[k].array))) for k in chosen]
         moving = [i for i, t in enumerate(tangents) if t is not None]
-        pieces = grad([again[k] for k in chosen], [leaves[i] for i in moving], dummies, create_graph=True, allow_unused=True)
+        inputs = [leaves[i] for i in moving]
+        pieces = grad([again[k] for k in chosen], inputs, dummies, create_graph=True, allow_unused=True)
         pairs = [(p, tangents[i]) for p, i in zip(pieces, moving, strict=True) if p is not None]
         if not pairs:
             return (None,) * len(outs)

@@ -1,7 +1,8 @@
 """Losses: one number that says how far a network is from its targets. Start reading at `reduced` and `mse_loss`.
 
-The common ones (squares, cross entropy) are ops of their own, which save little and take few passes over memory; the
-others are written in other ops. Arguments ``size_average`` and ``reduce`` are the old way to say ``reduction``.
+The common ones (squares, cross entropy) are ops of their own, which save little and take few passes over
+memory; the others are written in other ops. Arguments ``size_average`` and ``reduce`` are the old way to say
+``reduction``.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from regrad.errors import ShapeError
 from regrad.graph.value import Value, wrap
 from regrad.kernels.reference import activation as activation_kernels
 from regrad.kernels.reference import loss as kernels
-from regrad.ops import choosing, exponential, shaping
+from regrad.ops import arithmetic, choosing, exponential, shaping
 from regrad.ops.activation import between, clipped, log_softmax, logsigmoid, rectified
 from regrad.ops.reduction import mean
 from regrad.ops.reduction import sum as summed
 
-__all__ = ["binary_cross_entropy_with_logits", "cosine_embedding_loss", "ctc_loss", "hinge_embedding_loss", "kl_div",
-           "margin_ranking_loss", "poisson_nll_loss", "triplet_margin_loss"]  # fmt: skip
+__all__ = ["binary_cross_entropy_with_logits", "cosine_embedding_loss", "ctc_loss", "hinge_embedding_loss",
+           "kl_div", "margin_ranking_loss", "poisson_nll_loss", "triplet_margin_loss"]
 
 
 # -- what losses share
@@ -35,10 +36,12 @@ def _reduction(name: str, reduction: str, size_average: Any = None, reduce: Any 
     if size_average is not None or reduce is not None:
         every, single = (True if v is None else v for v in (reduce, size_average))
         reduction = "none" if not every else "mean" if single else "sum"
-        warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+        warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' "
+                      "instead.",
                       stacklevel=3)  # fmt: skip
     if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{name}: {reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
+        raise ValueError(f"{name}: {reduction} is not a valid value for reduction; it is 'none', 'mean' or "
+                         "'sum'")
     return reduction
 
 
@@ -67,9 +70,9 @@ def _share(g: Any, how: str, *given: Any) -> Any:
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands; a warning if they differ in shape, since that is seldom meant."""
     if input.shape != target.shape:
-        warnings.warn(f"{name}: Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
-                      f"This will likely lead to incorrect results due to broadcasting. Please ensure they have the same "
-                      f"size.", stacklevel=3)  # fmt: skip
+        warnings.warn(f"{name}: Using a target size ({target.shape}) that is different to the input size "
+                      f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
+                      "Please ensure they have the same size.", stacklevel=3)
     return input, target
 
 
@@ -85,10 +88,12 @@ def _weighted(name: str, loss: Any, weight: Any, input: Any, how: str, *, by_wei
 # -- distances
 
 
-@general(x=lambda g, x, y, *, how: (x - y) * (_share(g, how, x, y) * 2), y=lambda g, x, y, *, how: (y - x) * (_share(g, how, x, y) * 2),
+@general(x=lambda g, x, y, *, how: (x - y) * (_share(g, how, x, y) * 2),
+         y=lambda g, x, y, *, how: (y - x) * (_share(g, how, x, y) * 2),
          shape=_loss_shape, dtype="promote", broadcast=True, name="mse_loss")  # fmt: skip
 def squares(x, y, *, how):
     """Squared difference of each pair of elements, reduced."""
+    activation_kernels.refuse_integers(x, "mse_loss")
     d = x - y
     d *= d
     return _total(d, how)
@@ -122,7 +127,7 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
     """
     how = _reduction("l1_loss", reduction, size_average, reduce)
     x, y = _pair("l1_loss", input, target)
-    loss = abs(x - y)
+    loss = abs(arithmetic.sub(x, y))
     return reduced(loss, how) if weight is None else _weighted("l1_loss", loss, weight, input, how, by_weight=True)
 
 
@@ -131,6 +136,7 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
          shape=_loss_shape, dtype="promote", broadcast=True, name="huber_loss")  # fmt: skip
 def rounded_distance(x, y, *, how, delta):
     """``d² / 2`` up to ``|d| = delta``, from there the straight line that continues it; reduced."""
+    activation_kernels.refuse_integers(x, "huber_loss")
     d = x - y
     inner = np.clip(d, -delta, delta)
     d -= inner * 0.5
@@ -138,7 +144,8 @@ def rounded_distance(x, y, *, how, delta):
     return _total(d, how)
 
 
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0,
+               weight: Any = None) -> Any:
     """``d² / 2`` for differences up to ``delta``, else ``delta (|d| - delta / 2)``; RuntimeError for ``delta <= 0``.
 
     Huber (1964), https://doi.org/10.1214/aoms/1177703732. PyTorch: torch.nn.functional.huber_loss.
@@ -158,14 +165,15 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 @general(x=lambda g, x, y, *, how, beta: clipped((x - y) / beta, min_val=-1, max_val=1) * _share(g, how, x, y),
          y=lambda g, x, y, *, how, beta: clipped((y - x) / beta, min_val=-1, max_val=1) * _share(g, how, x, y),
-         shape=_loss_shape, dtype="promote", broadcast=True, name="smooth_l1_loss", grad_name="SmoothL1LossBackward0")  # fmt: skip
+         shape=_loss_shape, dtype="promote", broadcast=True, name="smooth_l1_loss",
+         grad_name="SmoothL1LossBackward0")  # fmt: skip
 def smooth_distance(x, y, *, how, beta):
     """``d² / (2 beta)`` up to ``|d| = beta``, from there ``|d| - beta / 2``; reduced."""
     return rounded_distance.op.forward(x, y, how=how, delta=beta) / beta
 
 
-def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
-                   beta: float = 1.0) -> Any:  # fmt: skip
+def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None,
+                   reduction: str = "mean", beta: float = 1.0) -> Any:
     """``d² / (2 beta)`` for differences up to ``beta``, else ``|d| - beta / 2``; RuntimeError for negative ``beta``.
 
     Girshick (2015), https://arxiv.org/abs/1504.08083. PyTorch: torch.nn.functional.smooth_l1_loss.
@@ -177,7 +185,7 @@ def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: An
     x, y = _pair("smooth_l1_loss", input, target)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
-    return reduced(abs(x - y), how) if beta == 0 else smooth_distance(x, y, how=how, beta=beta)
+    return reduced(abs(arithmetic.sub(x, y)), how) if beta == 0 else smooth_distance(x, y, how=how, beta=beta)
 
 
 # -- two classes
@@ -186,9 +194,10 @@ def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: An
 TINY = 1e-12  # what the derivatives of binary cross entropy keep away from zero by, in PyTorch's two ways
 
 
-@elementwise(s=lambda g, x, y: g * (x - y) / ((x + TINY) * (1 - x + TINY)), grad_name="BinaryCrossEntropyBackwardBackward0",
+@elementwise(s=lambda g, x, y: g * (x - y) / ((x + TINY) * (1 - x + TINY)),
              x=lambda g, s, x, y: g * s * (x * x - 2 * x * y + y) / ((x + TINY) * (1 - x + TINY)) ** 2,
-             y=lambda g, s, x: -g * s / clipped((1 - x) * x, min_val=TINY, max_val=math.inf))  # fmt: skip
+             y=lambda g, s, x: -g * s / clipped((1 - x) * x, min_val=TINY, max_val=math.inf),
+             grad_name="BinaryCrossEntropyBackwardBackward0")  # fmt: skip
 def bernoulli_pull(s, x, y):
     """``s (x - y) / ((1 - x) x)``: the derivative of binary cross entropy."""
     return s * (x - y) / np.maximum((1 - x) * x, TINY)
@@ -200,15 +209,15 @@ def bernoulli_pull(s, x, y):
 def bernoulli_entropy(x, y, *, how):
     """``-y log(x) - (1 - y) log(1 - x)``, reduced."""
     if x.size and not (x.min() >= 0 and x.max() <= 1):
-        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1; pass it through a "
-                           "sigmoid, or use binary_cross_entropy_with_logits")  # fmt: skip
+        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1; pass it "
+                           "through a sigmoid, or use binary_cross_entropy_with_logits")
     out = (y - 1) * np.maximum(np.log1p(-x), -100)
     out -= y * np.maximum(np.log(x), -100)
     return _total(out, how)
 
 
-def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None,
-                         reduction: str = "mean") -> Any:  # fmt: skip
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None,
+                         reduce: Any = None, reduction: str = "mean") -> Any:
     """Cross entropy ``-target log(input) - (1 - target) log(1 - input)`` of probabilities; logarithms stop at -100.
 
     Raises ValueError if the sizes differ and RuntimeError for an input outside of [0, 1].
@@ -219,8 +228,9 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_avera
     """
     how = _reduction("binary_cross_entropy", reduction, size_average, reduce)
     if target.shape != input.shape:
-        raise ValueError(f"binary_cross_entropy: Using a target size ({target.shape}) that is different to the input size "
-                         f"({input.shape}) is deprecated. Please ensure they have the same size.")  # fmt: skip
+        raise ValueError(f"binary_cross_entropy: Using a target size ({target.shape}) that is different to "
+                         f"the input size ({input.shape}) is deprecated. Please ensure they have the same "
+                         "size.")
     if weight is None:
         return bernoulli_entropy(input, target, how=how)
     return reduced(bernoulli_entropy(input, target, how="none") * weight, how)
@@ -248,25 +258,28 @@ def logits_entropy(x, y, pos_weight, *, how):
 
 
 def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None, size_average: Any = None,
-                                     reduce: Any = None, reduction: str = "mean", pos_weight: Any = None) -> Any:  # fmt: skip
+                                     reduce: Any = None, reduction: str = "mean",
+                                     pos_weight: Any = None) -> Any:
     """Cross entropy of ``sigmoid(input)``, exact also where the sigmoid rounds to 0 or 1.
 
-    ``weight`` counts the elements and ``pos_weight`` the positive targets; both are broadcast. Raises ValueError if
-    input and target differ in size. PyTorch: torch.nn.functional.binary_cross_entropy_with_logits.
+    ``weight`` counts the elements and ``pos_weight`` the positive targets; both are broadcast. Raises
+    ValueError if input and target differ in size. PyTorch:
+    torch.nn.functional.binary_cross_entropy_with_logits.
 
     >>> rg.nn.functional.binary_cross_entropy_with_logits(rg.tensor([0., 100.]), rg.tensor([0., 1.]))
     tensor(0.3466)
     """
     how = _reduction("binary_cross_entropy_with_logits", reduction, size_average, reduce)
     if target.shape != input.shape:
-        raise ValueError(f"binary_cross_entropy_with_logits: Target size ({target.shape}) must be the same as input size "
-                         f"({input.shape})")  # fmt: skip
+        raise ValueError(f"binary_cross_entropy_with_logits: Target size ({target.shape}) must be the same "
+                         f"as input size ({input.shape})")
     if weight is None:
         return logits_entropy(input, target, pos_weight, how=how)
     return reduced(logits_entropy(input, target, pos_weight, how="none") * weight, how)
 
 
-def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None,
+                     reduction: str = "mean") -> Any:
     """``log(1 + exp(-target input))`` for targets 1 and -1.
 
     PyTorch: torch.nn.functional.soft_margin_loss.
@@ -278,8 +291,8 @@ def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: 
     return reduced(-logsigmoid(input * target), how)
 
 
-def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, size_average: Any = None, reduce: Any = None,
-                         reduction: str = "mean") -> Any:  # fmt: skip
+def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, size_average: Any = None,
+                         reduce: Any = None, reduction: str = "mean") -> Any:
     """``input`` where the target is 1, ``max(0, margin - input)`` where it is -1.
 
     PyTorch: torch.nn.functional.hinge_embedding_loss.
@@ -320,21 +333,7 @@ def _picked_shapes(x: Any, target: Any, weight: Any, *, how: str, ignore_index: 
         shape=_picked_shapes, outs=("out", "counts"), diff=(0,), visible=1, name="nll_loss")  # fmt: skip
 def picked(x, target, weight, *, how, ignore_index):
     """Minus the element of each target's class, weighted and reduced; ``counts`` is how much each target counts."""
-    return _picked(x, target, weight, how, ignore_index, "nll_loss")
-
-
-def _picked(x: Any, target: Any, weight: Any, how: str, ignore_index: int, name: str) -> tuple[Any, Any]:
-    ignored = kernels.check_targets(target, x.shape[1], ignore_index, name)
-    counts = kernels.class_weights(target, weight, ignored, x.dtype)
-    loss = kernels.pick(x, target)
-    loss = loss * -counts if ignored is None else np.where(ignored, x.dtype.type(0), loss * -counts)
-    if how == "none":
-        return loss, counts
-    total = np.asarray(loss.sum(), x.dtype)
-    if how == "mean":
-        weight_of_all = counts.sum()
-        return np.asarray(total / weight_of_all, x.dtype), np.asarray(counts / weight_of_all, x.dtype)
-    return total, counts
+    return kernels.nll(x, target, weight, how=how, ignore_index=ignore_index, name="nll_loss")
 
 
 @general(kernel=kernels.entropy_pull, shape=lambda s, logp, target: tuple(logp),
@@ -353,13 +352,14 @@ def _entropy_rule(g: Any, target: Any, counts: Any, logp: Any) -> Any:
     return inner if piece is None else piece + inner
 
 
-@general(x=lambda g, target, counts, logp: _entropy_rule(g, target, counts, logp), name="cross_entropy",
-         grad_name="NllLossBackward0", outs=("out", "logp", "counts"), diff=(0, 1), visible=1,
-         shape=lambda x, target, weight, **how: [_picked_shapes(x, target, weight, **how)[0], tuple(x), class_shape(x)])  # fmt: skip
+@general(x=lambda g, target, counts, logp: _entropy_rule(g, target, counts, logp),
+         shape=lambda x, target, weight, **how: [_picked_shapes(x, target, weight, **how)[0], tuple(x), class_shape(x)],
+         name="cross_entropy", grad_name="NllLossBackward0", outs=("out", "logp", "counts"), diff=(0, 1),
+         visible=1)  # fmt: skip
 def entropy(x, target, weight, *, how, ignore_index):
     """`picked` of the log-softmax over the classes: one node, which saves the logarithms."""
     logp = activation_kernels.log_softmax(x, dim=1)
-    out, counts = _picked(logp, target, weight, how, ignore_index, "cross_entropy")
+    out, counts = kernels.nll(logp, target, weight, how=how, ignore_index=ignore_index, name="cross_entropy")
     return out, logp, counts
 
 
@@ -369,24 +369,29 @@ def _check_classes(name: str, input: Any, target: Any, weight: Any) -> None:
     if not got:
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     if target.array.dtype not in (np.int64, np.uint8):
-        raise RuntimeError(f"{name}: expected scalar type Long but found {target.dtype} for the target; convert it with "
-                           f".long(), or give probabilities in the shape of the input, {list(got)}")  # fmt: skip
+        raise RuntimeError(f"{name}: expected scalar type Long but found {target.dtype} for the target; "
+                           "convert it with .long(), or give probabilities in the shape of the input, "
+                           f"{list(got)}")
+    if len(got) == 1 and len(want) == 1 and want != (1,):
+        raise ValueError(f"{name}: For 1D input, 1D target must have size 1, but got target size: {want[0]}")
     if len(got) > 1 and (not want or got[0] != want[0]):
         raise ValueError(f"{name}: Expected input batch_size ({got[0]}) to match target batch_size "
                          f"({want[0] if want else 1}).")  # fmt: skip
     fits = want in ((), (1,)) if len(got) == 1 else want == class_shape(got)
     if not fits:
         if len(got) <= 2 and len(want) > 1:
-            raise ShapeError(f"{name}: 0D or 1D target tensor expected, multi-target not supported; the target is {list(want)}")
-        raise ShapeError(f"{name}: Expected target size {list(class_shape(got)) if len(got) > 1 else []}, got {list(want)}")
+            raise ShapeError(f"{name}: 0D or 1D target tensor expected, multi-target not supported; the "
+                             f"target is {list(want)}")
+        raise ShapeError(f"{name}: Expected target size {list(class_shape(got)) if len(got) > 1 else []}, "
+                         f"got {list(want)}")
     classes = got[1] if len(got) > 1 else got[0]
     _check_weight(name, weight, classes)
 
 
 def _check_weight(name: str, weight: Any, classes: int) -> None:
     if weight is not None and tuple(weight.shape) != (classes,):
-        raise ShapeError(f"{name}: weight tensor should be defined either for all {classes} classes or no classes but got "
-                         f"weight tensor of shape: {list(weight.shape)}")  # fmt: skip
+        raise ShapeError(f"{name}: weight tensor should be defined either for all {classes} classes or no "
+                         f"classes but got weight tensor of shape: {list(weight.shape)}")
 
 
 def _batched(op: Any, input: Any, target: Any, weight: Any, how: str, ignore_index: int) -> Any:
@@ -401,9 +406,9 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = No
              reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
     """Negative log likelihood: minus the log-probability of each target's class.
 
-    ``input`` is (C), (N, C) or (N, C, d1, ...), ``target`` int64 without the C. ``weight`` counts the classes, and the
-    mean is taken by it; targets equal to ``ignore_index`` count nothing. Raises IndexError for a target that is no
-    class. PyTorch: torch.nn.functional.nll_loss.
+    ``input`` is (C), (N, C) or (N, C, d1, ...), ``target`` int64 without the C. ``weight`` counts the
+    classes, and the mean is taken by it; targets equal to ``ignore_index`` count nothing. Raises IndexError
+    for a target that is no class. PyTorch: torch.nn.functional.nll_loss.
 
     >>> rg.nn.functional.nll_loss(rg.tensor([[-1., -2.], [-3., -4.]]), rg.tensor([0, 1]))
     tensor(2.5000)
@@ -428,7 +433,8 @@ def _soft_entropy(input: Any, target: Any, weight: Any, how: str, label_smoothin
     return total / (math.prod(input.shape) / classes) if how == "mean" else total
 
 
-def _smoothed_entropy(input: Any, target: Any, weight: Any, how: str, ignore_index: int, label_smoothing: float) -> Any:
+def _smoothed_entropy(input: Any, target: Any, weight: Any, how: str, ignore_index: int,
+                      label_smoothing: float) -> Any:
     """Cross entropy whose targets give a part of their probability to all classes alike."""
     dim = 1 if len(input.shape) > 1 else 0
     classes = input.shape[dim]
@@ -447,26 +453,30 @@ def _smoothed_entropy(input: Any, target: Any, weight: Any, how: str, ignore_ind
     return sharp * (1 - label_smoothing) + smooth * (label_smoothing / classes)
 
 
-def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None, ignore_index: int = -100,
-                  reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0) -> Any:  # fmt: skip
+def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None,
+                  ignore_index: int = -100, reduce: Any = None, reduction: str = "mean",
+                  label_smoothing: float = 0.0) -> Any:
     """Cross entropy of ``softmax(input)`` over the classes with the targets; one node, which saves one array.
 
-    ``input`` is (C), (N, C) or (N, C, d1, ...). ``target`` holds int64 classes, without the C, or probabilities in the
-    shape of the input. ``weight`` counts the classes; targets equal to ``ignore_index`` count nothing;
-    ``label_smoothing`` in [0, 1] is the part of each target that goes to all classes alike. Raises IndexError for a
-    target that is no class. PyTorch: torch.nn.functional.cross_entropy.
+    ``input`` is (C), (N, C) or (N, C, d1, ...). ``target`` holds int64 classes, without the C, or
+    probabilities in the shape of the input. ``weight`` counts the classes; targets equal to ``ignore_index``
+    count nothing;
+    ``label_smoothing`` in [0, 1] is the part of each target that goes to all classes alike. Raises IndexError
+    for a target that is no class. PyTorch: torch.nn.functional.cross_entropy.
 
     >>> rg.nn.functional.cross_entropy(rg.tensor([[0., 0.], [9., 0.]]), rg.tensor([0, 0]))
     tensor(0.3466)
     """
     how = _reduction("cross_entropy", reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+        raise RuntimeError("cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: "
+                           f"{label_smoothing}")
     if target.shape == input.shape and (target.array.dtype.kind == "f" or len(input.shape)):
         if target.array.dtype.kind not in "fV":
             if len(input.shape) != 1 or input.shape[0] != 1:
-                raise RuntimeError(f"cross_entropy: Expected floating point type for target with class probabilities, got "
-                                   f"{target.dtype}; classes have the shape {list(class_shape(tuple(input.shape)))}")  # fmt: skip
+                raise RuntimeError("cross_entropy: Expected floating point type for target with class "
+                                   f"probabilities, got {target.dtype}; classes have the shape "
+                                   f"{list(class_shape(tuple(input.shape)))}")
         else:
             if ignore_index >= 0:
                 raise RuntimeError("cross_entropy: ignore_index is not supported for floating point target")
@@ -478,13 +488,14 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any
     return _batched(entropy, input, target, weight, how, ignore_index)
 
 
-def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, *, linear_bias: Any = None, weight: Any = None,
-                         reduction: str = "mean", ignore_index: int | None = None, label_smoothing: float = 0.0,
-                         options: Any = None) -> Any:  # fmt: skip
+def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, *, linear_bias: Any = None,
+                         weight: Any = None, reduction: str = "mean", ignore_index: int | None = None,
+                         label_smoothing: float = 0.0, options: Any = None) -> Any:
     """`cross_entropy` of ``linear(input, linear_weight, linear_bias)``.
 
     ``input`` is (F) or (N, F); ``linear_weight`` (C, F), or (C, d1, ..., F) for a loss at several places.
-    PyTorch: torch.nn.functional.linear_cross_entropy, whose ``options`` (how to split the work) are not needed here.
+    PyTorch: torch.nn.functional.linear_cross_entropy, whose ``options`` (how to split the work) are not
+    needed here.
 
     >>> eye = rg.tensor([[1., 0.], [0., 1.]])
     >>> rg.nn.functional.linear_cross_entropy(rg.tensor([[0., 0.]]), eye, rg.tensor([1]))
@@ -499,16 +510,19 @@ def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, *, linear_
         raise ShapeError(f"linear_cross_entropy: expected linear_weight with dimensionality at least 2, got "
                          f"{len(linear_weight.shape)}")  # fmt: skip
     if many[-1] != linear_weight.shape[-1]:
-        raise ShapeError(f"linear_cross_entropy: expected equal input and linear_weight last dimensions (in_features), got "
-                         f"{many[-1]} and {linear_weight.shape[-1]}, respectively")  # fmt: skip
+        raise ShapeError("linear_cross_entropy: expected equal input and linear_weight last dimensions "
+                         f"(in_features), got {many[-1]} and {linear_weight.shape[-1]}, respectively")
     if linear_bias is not None and tuple(linear_bias.shape) != (classes, *places):
-        raise ShapeError(f"linear_cross_entropy: expected linear_bias shape {(classes, *places)}, got {tuple(linear_bias.shape)}")
+        raise ShapeError(f"linear_cross_entropy: expected linear_bias shape {(classes, *places)}, got "
+                         f"{tuple(linear_bias.shape)}")
     if places and len(many) == 1:
-        raise ShapeError(f"linear_cross_entropy: K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} "
-                         f"requires batched input, (N, {many[-1]}), got unbatched input with shape {many}")  # fmt: skip
+        raise ShapeError("linear_cross_entropy: K-dimensional loss defined by linear_weight shape "
+                         f"{tuple(linear_weight.shape)} requires batched input, (N, {many[-1]}), got "
+                         f"unbatched input with shape {many}")
     full = (*many[:-1], classes, *places)
     if tuple(target.shape) == full and ignore_index is not None:
-        raise RuntimeError("linear_cross_entropy: ignore_index cannot be specified when target contains probabilities")
+        raise RuntimeError("linear_cross_entropy: ignore_index cannot be specified when target contains "
+                           "probabilities")
     if places:
         linear_weight = shaping.reshape(linear_weight, (classes * math.prod(places), many[-1]))
         linear_bias = None if linear_bias is None else shaping.reshape(linear_bias, (classes * math.prod(places),))
@@ -520,13 +534,13 @@ def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, *, linear_
 def _samples(name: str, input: Any) -> tuple[Any, bool]:
     """The input as (N, C), and whether it came so."""
     if len(input.shape) > 2 or 0 in input.shape[-1:]:
-        raise ShapeError(f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-                         f"{list(input.shape)}")  # fmt: skip
+        raise ShapeError(f"{name}: Expected non-empty vector or matrix with optional 0-dim batch size, but "
+                         f"got: {list(input.shape)}")
     return (input, True) if len(input.shape) == 2 else (shaping.reshape(input, (1, -1)), False)
 
 
-def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, size_average: Any = None,
-                      reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
+def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None,
+                      size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
     """``Σ max(0, margin - x[target] + x[i])^p / C`` over the other classes i; ``p`` is 1 or 2.
 
     PyTorch: torch.nn.functional.multi_margin_loss.
@@ -538,14 +552,17 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
     if weight is not None and len(weight.shape) != 1:
-        raise ValueError(f"multi_margin_loss: weight must be one-dimensional, got {len(weight.shape)} dimensions")
+        raise ValueError(f"multi_margin_loss: weight must be one-dimensional, got {len(weight.shape)} "
+                         "dimensions")
     x, many = _samples("multi_margin_loss", input)
     if math.prod(target.shape) != x.shape[0] or len(target.shape) > 1:
-        raise ShapeError(f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got {list(target.shape)}")
+        raise ShapeError(f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got "
+                         f"{list(target.shape)}")
     if weight is not None and weight.shape[0] != x.shape[1]:
-        raise ShapeError(f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got {list(weight.shape)}")
+        raise ShapeError(f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got "
+                         f"{list(weight.shape)}")
     labels = target.array.reshape(-1)
-    kernels.check_targets(labels, x.shape[1], -100, "multi_margin_loss")
+    kernels.check_targets(labels, x.shape[1], -100, "multi_margin_loss", RuntimeError)
     short = rectified(margin - shaping.unsqueeze(pick_class(x, wrap(labels)), 1) + x)
     short = short if p == 1 else short * short
     if weight is not None:
@@ -555,7 +572,8 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     return shaping.reshape(loss, tuple(target.shape)) if how == "none" and not many else reduced(loss, how)
 
 
-def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:
+def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None,
+                           reduction: str = "mean") -> Any:
     """``Σ max(0, 1 - x[j] + x[i]) / C`` over the target classes j and all others i; a target ends at its first -1.
 
     PyTorch: torch.nn.functional.multilabel_margin_loss.
@@ -566,11 +584,11 @@ def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, re
     how = _reduction("multilabel_margin_loss", reduction, size_average, reduce)
     x, many = _samples("multilabel_margin_loss", input)
     if tuple(target.shape) != tuple(input.shape):
-        raise ShapeError(f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input of size: "
-                         f"{list(input.shape)}")  # fmt: skip
+        raise ShapeError(f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input "
+                         f"of size: {list(input.shape)}")
     labels = target.array.reshape(x.shape)
     listed = np.logical_and.accumulate(labels >= 0, axis=1)
-    kernels.check_targets(labels[listed], x.shape[1], -100, "multilabel_margin_loss")
+    kernels.check_targets(labels[listed], x.shape[1], -100, "multilabel_margin_loss", RuntimeError)
     labels = np.where(listed, labels, 0)
     others = np.ones(labels.shape, bool)
     rows = np.nonzero(listed)[0]
@@ -583,13 +601,13 @@ def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, re
 
 
 def _at_labels(x: Any, labels: Any) -> Any:
-    from regrad.ops.indexing import gather
+    from regrad.ops.scattering import gather
 
     return gather(x, 1, wrap(labels))
 
 
-def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, size_average: Any = None, reduce: Any = None,
-                                reduction: str = "mean") -> Any:  # fmt: skip
+def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, size_average: Any = None,
+                                reduce: Any = None, reduction: str = "mean") -> Any:
     """Cross entropy of ``sigmoid(input)`` with the targets, averaged over the classes, the last dimension.
 
     PyTorch: torch.nn.functional.multilabel_soft_margin_loss.
@@ -611,8 +629,9 @@ def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None
            log_target: bool = False) -> Any:  # fmt: skip
     """Kullback-Leibler divergence ``target (log(target) - input)`` of log-probabilities ``input`` from a target.
 
-    With ``log_target`` the target is given by its logarithms. "batchmean" divides the sum by the batch size, which is
-    what the divergence is; "mean" divides by the number of elements. PyTorch: torch.nn.functional.kl_div.
+    With ``log_target`` the target is given by its logarithms. "batchmean" divides the sum by the batch size,
+    which is what the divergence is; "mean" divides by the number of elements. PyTorch:
+    torch.nn.functional.kl_div.
 
     >>> half = rg.tensor([[0.5, 0.5]])
     >>> rg.nn.functional.kl_div(rg.log(rg.tensor([[0.25, 0.75]])), half, reduction="batchmean")
@@ -620,9 +639,10 @@ def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None
     """
     batch = reduction == "batchmean"
     if reduction == "mean" and size_average is None and reduce is None:
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' "
-                      "divides only by the batch size, and aligns with the KL div math definition. 'mean' will be changed "
-                      "to behave the same as 'batchmean' in the next major release.", stacklevel=2)  # fmt: skip
+        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. "
+                      "'batchmean' divides only by the batch size, and aligns with the KL div math "
+                      "definition. 'mean' will be changed to behave the same as 'batchmean' in the next "
+                      "major release.", stacklevel=2)
     how = _reduction("kl_div", "sum" if batch else reduction, size_average, reduce)
     if log_target:
         loss = exponential.exp(target) * (target - input)
@@ -632,8 +652,9 @@ def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None
     return out / input.shape[0] if batch and len(input.shape) else out
 
 
-def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool = False, size_average: Any = None,
-                     eps: float = 1e-8, reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
+def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool = False,
+                     size_average: Any = None, eps: float = 1e-8, reduce: Any = None,
+                     reduction: str = "mean") -> Any:
     """Negative log likelihood of counts: ``exp(input) - target input``, or ``input - target log(input + eps)``.
 
     ``full`` adds Stirling's approximation of ``log(target!)`` for targets above 1.
@@ -650,11 +671,14 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool
     return reduced(loss, how)
 
 
-def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Any:
+def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6,
+                      reduction: str = "mean") -> Any:
     """Negative log likelihood of a normal distribution, ``(log(var) + (input - target)² / var) / 2``.
 
-    ``var`` has the input's shape, or 1 in place of its last size or without it; it is raised to ``eps``. ``full`` adds
-    ``log(2π) / 2``. Raises ValueError for a negative variance. PyTorch: torch.nn.functional.gaussian_nll_loss.
+    ``var`` has the input's shape, or 1 in place of its last size or without it; it is raised to ``eps``.
+    ``full`` adds
+    ``log(2π) / 2``. Raises ValueError for a negative variance. PyTorch:
+    torch.nn.functional.gaussian_nll_loss.
 
     >>> rg.nn.functional.gaussian_nll_loss(rg.tensor([1.]), rg.tensor([3.]), rg.tensor([1.]))
     tensor(2.)
@@ -668,8 +692,8 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
         if tuple(input.shape[:-1]) == tuple(var.shape):
             var = shaping.unsqueeze(var, -1)
         elif len(input.shape) != len(var.shape) or sum(odd) != 1:
-            raise ValueError(f"gaussian_nll_loss: var is of incorrect size {tuple(var.shape)}; it takes {tuple(input.shape)}, with 1 "
-                             f"or nothing in place of the last size")  # fmt: skip
+            raise ValueError(f"gaussian_nll_loss: var is of incorrect size {tuple(var.shape)}; it takes "
+                             f"{tuple(input.shape)}, with 1 or nothing in place of the last size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"gaussian_nll_loss: {reduction} is not valid; it is 'none', 'mean' or 'sum'")
     var = raised(var, eps=eps)
@@ -695,9 +719,9 @@ def slid(x, *, by, fill):
 
 
 def _step_pull(g: Any, before: Any, emit: Any, skip: Any, going: Any, out: Any) -> Any:
-    """Each label's share of the paths that it leads to; paths that do not exist have none."""
-    rest = choosing.where(out == -math.inf, -math.inf, emit - out)
+    """Each label's share of the paths that it leads to. Paths that do not exist have none; asked of them, it is nan."""
     on = choosing.where(going, g, 0)
+    rest = choosing.where((out == -math.inf) & (on == 0), -math.inf, emit - out)
     there = on * exponential.exp(before + rest)
     for by, ahead in ((-1, rest), (-2, rest + skip)):
         there = there + slid(on, by=by, fill=0.0) * exponential.exp(before + slid(ahead, by=by, fill=-math.inf))
@@ -721,20 +745,20 @@ def _lengths(name: str, lengths: Any, count: int) -> Any:
     return found
 
 
-def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int = 0, reduction: str = "mean",
-             zero_infinity: bool = False) -> Any:  # fmt: skip
+def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int = 0,
+             reduction: str = "mean", zero_infinity: bool = False) -> Any:
     """Minus the log-probability of each target, summed over all its alignments with the sequence (CTC).
 
-    ``log_probs`` is (T, N, C) or (T, C) and ``targets`` (N, S) or all targets in a row; the lengths say how much of each
-    counts. A target that cannot be aligned has an infinite loss, or none with ``zero_infinity``. "mean" divides each
-    loss by its target's length first. Graves et al. (2006), https://www.cs.toronto.edu/~graves/icml_2006.pdf.
-    PyTorch: torch.nn.functional.ctc_loss.
+    ``log_probs`` is (T, N, C) or (T, C) and ``targets`` (N, S) or all targets in a row; the lengths say how
+    much of each counts. A target that cannot be aligned has an infinite loss, or none with ``zero_infinity``.
+    "mean" divides each loss by its target's length first. Graves et al. (2006),
+    https://www.cs.toronto.edu/~graves/icml_2006.pdf. PyTorch: torch.nn.functional.ctc_loss.
 
     >>> logp = rg.log_softmax(rg.zeros(3, 1, 2), dim=2)
     >>> rg.nn.functional.ctc_loss(logp, rg.tensor([[1]]), [3], [1])
     tensor(0.2877)
     """
-    from regrad.ops.indexing import gather
+    from regrad.ops.scattering import gather
     from regrad.ops.joining import unbind
 
     how = _reduction("ctc_loss", reduction)
@@ -749,7 +773,8 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
         raise RuntimeError(f"ctc_loss: blank must be in label range, 0 to {classes - 1}, got {blank}")
     times, sizes = _lengths("input_lengths", input_lengths, count), _lengths("target_lengths", target_lengths, count)
     if times.size and (times.max() > steps or times.min() < 0):
-        raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {steps}, but got value {times.max()}")
+        raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {steps}, but got value "
+                           f"{times.max()}")
     labels, skip = kernels.ctc_labels(_rows_of(targets.array, sizes), sizes, blank, dtype)
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         raise RuntimeError(f"ctc_loss: a target is no class; they are numbered 0 to {classes - 1}")
@@ -775,12 +800,12 @@ def _rows_of(targets: Any, sizes: Any) -> Any:
     """The targets as one row each, however they were given."""
     if targets.ndim == 2:
         if targets.shape[0] != len(sizes) or (sizes.size and sizes.max() > targets.shape[1]):
-            raise RuntimeError(f"ctc_loss: Expected targets of {len(sizes)} rows, at least {sizes.max(initial=0)} long, got "
-                               f"{list(targets.shape)}")  # fmt: skip
+            raise RuntimeError(f"ctc_loss: Expected targets of {len(sizes)} rows, at least "
+                               f"{sizes.max(initial=0)} long, got {list(targets.shape)}")
         return targets
     if targets.ndim != 1 or len(targets) != sizes.sum():
-        raise RuntimeError(f"ctc_loss: Expected {sizes.sum()} targets in a row, the sum of target_lengths, got "
-                           f"{list(targets.shape)}")  # fmt: skip
+        raise RuntimeError(f"ctc_loss: Expected {sizes.sum()} targets in a row, the sum of target_lengths, "
+                           f"got {list(targets.shape)}")
     rows = np.zeros((len(sizes), sizes.max(initial=0)), np.int64)
     rows[np.arange(rows.shape[1]) < sizes[:, None]] = targets
     return rows
@@ -789,8 +814,8 @@ def _rows_of(targets: Any, sizes: Any) -> Any:
 # -- pairs and triples
 
 
-def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, size_average: Any = None, reduce: Any = None,
-                        reduction: str = "mean") -> Any:  # fmt: skip
+def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, size_average: Any = None,
+                        reduce: Any = None, reduction: str = "mean") -> Any:
     """``max(0, margin - target (input1 - input2))``: target 1 ranks the first input higher, -1 the second.
 
     PyTorch: torch.nn.functional.margin_ranking_loss.
@@ -800,8 +825,9 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     """
     how = _reduction("margin_ranking_loss", reduction, size_average, reduce)
     if not len(input1.shape) == len(input2.shape) == len(target.shape):
-        raise ShapeError(f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
-                         f"{list(input1.shape)}, input2: {list(input2.shape)}, target: {list(target.shape)}")  # fmt: skip
+        raise ShapeError("margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+                         f"input1: {list(input1.shape)}, input2: {list(input2.shape)}, target: "
+                         f"{list(target.shape)}")
     return reduced(choosing.clamp_min(-target * (input1 - input2) + margin, 0), how)
 
 
@@ -809,7 +835,8 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
                           reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
     """``1 - cos`` of each pair of vectors where the target is 1, ``max(0, cos - margin)`` where it is -1.
 
-    The inputs are (N, D) with targets (N), or (D) with a single target. PyTorch: torch.nn.functional.cosine_embedding_loss.
+    The inputs are (N, D) with targets (N), or (D) with a single target. PyTorch:
+    torch.nn.functional.cosine_embedding_loss.
 
     >>> rg.nn.functional.cosine_embedding_loss(rg.tensor([1., 0.]), rg.tensor([0., 1.]), rg.tensor(1.))
     tensor(1.)
@@ -817,10 +844,11 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     how = _reduction("cosine_embedding_loss", reduction, size_average, reduce)
     ndim = len(target.shape)
     if ndim > 1:
-        raise ShapeError(f"cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not supported; it is {ndim}D")
+        raise ShapeError("cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not "
+                         f"supported; it is {ndim}D")
     if not len(input1.shape) == len(input2.shape) == ndim + 1:
-        raise ShapeError(f"cosine_embedding_loss: {ndim}D target tensor expects {ndim + 1}D input tensors, but found inputs with "
-                         f"sizes {list(input1.shape)} and {list(input2.shape)}.")  # fmt: skip
+        raise ShapeError(f"cosine_embedding_loss: {ndim}D target tensor expects {ndim + 1}D input tensors, "
+                         f"but found inputs with sizes {list(input1.shape)} and {list(input2.shape)}.")
     product = summed(input1 * input2, -1)
     sizes = (summed(input1 * input1, -1) + 1e-12) * (summed(input2 * input2, -1) + 1e-12)
     cos = product / exponential.sqrt(sizes)
@@ -832,13 +860,14 @@ def _check_triple(name: str, anchor: Any, positive: Any, negative: Any, margin: 
     if margin <= 0:
         raise ValueError(f"{name}: margin must be greater than 0, got {margin}")
     if not len(anchor.shape) == len(positive.shape) == len(negative.shape):
-        raise ShapeError(f"{name}: The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
-                         f"but got: anchor {len(anchor.shape)}D, positive {len(positive.shape)}D, and negative "
-                         f"{len(negative.shape)}D inputs")  # fmt: skip
+        raise ShapeError(f"{name}: The anchor, positive, and negative tensors are expected to have the same "
+                         f"number of dimensions, but got: anchor {len(anchor.shape)}D, positive "
+                         f"{len(positive.shape)}D, and negative {len(negative.shape)}D inputs")
 
 
-def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2, eps: float = 1e-6,
-                        swap: bool = False, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> Any:  # fmt: skip
+def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float = 1.0, p: float = 2,
+                        eps: float = 1e-6, swap: bool = False, size_average: Any = None, reduce: Any = None,
+                        reduction: str = "mean") -> Any:
     """``max(0, margin + |anchor - positive| - |anchor - negative|)`` with p-norms over the last dimension.
 
     ``swap`` takes the negative's distance from the positive where that is smaller. Balntas et al. (2016),
@@ -858,15 +887,17 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     return _triplet(anchor, positive, negative, distance, margin, swap, how)
 
 
-def _triplet(anchor: Any, positive: Any, negative: Any, distance: Any, margin: float, swap: bool, how: str) -> Any:
+def _triplet(anchor: Any, positive: Any, negative: Any, distance: Any, margin: float, swap: bool,
+             how: str) -> Any:
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = choosing.minimum(far, distance(positive, negative))
     return reduced(choosing.clamp_min(margin + near - far, 0), how)
 
 
-def triplet_margin_with_distance_loss(anchor: Any, positive: Any, negative: Any, *, distance_function: Any = None,
-                                      margin: float = 1.0, swap: bool = False, reduction: str = "mean") -> Any:  # fmt: skip
+def triplet_margin_with_distance_loss(anchor: Any, positive: Any, negative: Any, *,
+                                      distance_function: Any = None, margin: float = 1.0, swap: bool = False,
+                                      reduction: str = "mean") -> Any:
     """`triplet_margin_loss` with a distance of your own, a function of two tensors.
 
     PyTorch: torch.nn.functional.triplet_margin_with_distance_loss.
@@ -883,8 +914,9 @@ def triplet_margin_with_distance_loss(anchor: Any, positive: Any, negative: Any,
     return _triplet(anchor, positive, negative, distance_function, margin, swap, how)
 
 
-FUNCTIONAL = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy", "ctc_loss",
-              "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "linear_cross_entropy",
-              "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss",
-              "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
-              "triplet_margin_loss", "triplet_margin_with_distance_loss")  # fmt: skip
+FUNCTIONAL = ("binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss",
+              "cross_entropy", "ctc_loss", "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss",
+              "kl_div", "l1_loss", "linear_cross_entropy", "margin_ranking_loss", "mse_loss",
+              "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss",
+              "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
+              "triplet_margin_with_distance_loss")

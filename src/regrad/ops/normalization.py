@@ -1,8 +1,9 @@
 """Normalization: activations brought to mean 0 and variance 1, over a layer, a batch, a group, or a vector's length.
 
-Each norm is one op whose statistics are outputs of their own: a rule may name them, and since they are differentiable
-outputs, what flows through them in a second derivative arrives where it should. `rows_pull` and `channels_pull` are
-the derivatives as ops, with their own rules. Start reading at `native_layer_norm`'s op `row_norm`.
+Each norm is one op whose statistics are outputs of their own: a rule may name them, and since they are
+differentiable outputs, what flows through them in a second derivative arrives where it should. `rows_pull`
+and `channels_pull` are the derivatives as ops, with their own rules. Start reading at `native_layer_norm`'s
+op `row_norm`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from regrad.ops.core import sum_to
 from regrad.ops.reduction import norm
 from regrad.ops.reduction import sum as summed
 
-__all__ = ["group_norm", "layer_norm", "native_batch_norm", "native_group_norm", "native_layer_norm", "rms_norm"]
+__all__ = ["group_norm", "layer_norm", "native_batch_norm", "native_group_norm", "native_layer_norm",
+           "rms_norm"]
 
 
 # -- statistics over the last dimensions
@@ -54,14 +56,11 @@ def _bend(g: Any, s: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims: int) 
 
 @general(s=lambda g, x, weight, mean, rstd, *, dims: _weighted(rows_pull(g, x, None, mean, rstd, dims=dims), weight),
          x=lambda g, s, x, weight, mean, rstd, *, dims: _bend(g, s, x, weight, mean, rstd, dims) * rstd,
-         weight=lambda g, s, x, mean, rstd, weight_shape, *, dims:
-             sum_to(rows_pull(g, x, None, mean, rstd, dims=dims) * s, shape=weight_shape),
-         mean=lambda g, s, x, weight, mean, rstd, *, dims:
-             summed(_bend(g, s, x, weight, mean, rstd, dims) * -rstd, _last(x, dims), True),
-         rstd=lambda g, s, x, weight, mean, rstd, out, *, dims:
-             summed(g * out / rstd + _bend(g, s, x, weight, mean, rstd, dims) * (x if mean is None else x - mean),
-                    _last(x, dims), True),
-         kernel=kernels.rows_pull, shape=lambda s, x, *_, dims: tuple(x))  # fmt: skip
+         weight=lambda g, s, x, mean, rstd, weight_shape, *, dims: sum_to(rows_pull(g, x, None, mean, rstd, dims=dims) * s, shape=weight_shape),
+         mean=lambda g, s, x, weight, mean, rstd, *, dims: summed(_bend(g, s, x, weight, mean, rstd, dims) * -rstd, _last(x, dims), True),
+         rstd=lambda g, s, x, weight, mean, rstd, out, *, dims: summed(g * out / rstd + _bend(g, s, x, weight, mean, rstd, dims) * (x if mean is None else x - mean), _last(x, dims), True),
+         shape=lambda s, x, *_, dims: tuple(x),
+         kernel=kernels.rows_pull)  # fmt: skip
 def rows_pull(s, x, weight, mean, rstd, *, dims):
     """The cotangent ``s`` of a norm over the last dimensions, pulled back to ``x``."""
 
@@ -82,8 +81,18 @@ def _row_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims: int) -> A
     return piece
 
 
-def _row_weight(g: Any, x: Any, mean: Any, rstd: Any, shape: Any) -> Any:
-    return None if g[0] is None else sum_to(g[0] * _turned(x, mean, rstd), shape=shape)
+@general(s=lambda g, x, mean, rstd: g * _turned(x, mean, rstd),
+         x=lambda g, s, rstd: g * s * rstd,
+         mean=lambda g, s, rstd, *, dims: summed(g * s, _last(s, dims), True) * -rstd,
+         rstd=lambda g, s, x, mean, *, dims: summed(g * s * (x if mean is None else x - mean), _last(x, dims), True),
+         shape=lambda s, x, *_, dims: tuple(x[len(x) - dims :]),
+         kernel=kernels.rows_scale_pull)  # fmt: skip
+def rows_scale_pull(s, x, mean, rstd, *, dims):
+    """The cotangent ``s`` of a norm over the last dimensions, pulled back to its weight."""
+
+
+def _row_weight(g: Any, x: Any, mean: Any, rstd: Any, dims: int) -> Any:
+    return None if g[0] is None else rows_scale_pull(g[0], x, mean, rstd, dims=dims)
 
 
 def _row_shapes(x: Any, weight: Any, bias: Any, *, dims: int, eps: float) -> Any:
@@ -92,9 +101,9 @@ def _row_shapes(x: Any, weight: Any, bias: Any, *, dims: int, eps: float) -> Any
 
 
 @general(x=lambda g, x, weight, mean, rstd, *, dims: _row_pull(g, x, weight, mean, rstd, dims),
-         weight=lambda g, x, mean, rstd, weight_shape: _row_weight(g, x, mean, rstd, weight_shape),
+         weight=lambda g, x, mean, rstd, *, dims: _row_weight(g, x, mean, rstd, dims),
          bias=lambda g, bias_shape: None if g[0] is None else sum_to(g[0], shape=bias_shape),
-         outs=("out", "mean", "rstd"), shape=_row_shapes, kernel=kernels.rows, name="native_layer_norm")  # fmt: skip
+         outs=("out", "mean", "rstd"), shape=_row_shapes, kernel=kernels.rows, name="native_layer_norm")
 def row_norm(x, weight, bias, *, dims, eps):
     """``x`` normalized over its last ``dims`` dimensions, times ``weight`` plus ``bias``; means; 1 / deviations."""
 
@@ -103,15 +112,15 @@ def _check_row_shape(name: str, input: Any, normalized_shape: Any, **affine: Any
     """How many dimensions are normalized; refuses sizes that do not fit."""
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape:
-        raise ShapeError(f"{name}: Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
-                         f"element, but got normalized_shape = {list(shape)}")  # fmt: skip
+        raise ShapeError(f"{name}: Expected normalized_shape to be at least 1-dimensional, i.e., containing "
+                         f"at least one element, but got normalized_shape = {list(shape)}")
     for what, a in affine.items():
         if a is not None and tuple(a.shape) != shape:
-            raise ShapeError(f"{name}: Expected {what} to be of same shape as normalized_shape, but got {what} of shape "
-                             f"{list(a.shape)} and normalized_shape = {list(shape)}")  # fmt: skip
+            raise ShapeError(f"{name}: Expected {what} to be of same shape as normalized_shape, but got "
+                             f"{what} of shape {list(a.shape)} and normalized_shape = {list(shape)}")
     if tuple(input.shape[len(input.shape) - len(shape) :]) != shape:
         raise ShapeError(f"{name}: Given normalized_shape={list(shape)}, expected input with shape [*, "
-                         f"{', '.join(map(str, shape))}], but got input of size {list(input.shape)}")  # fmt: skip
+                         f"{', '.join(map(str, shape))}], but got input of size {list(input.shape)}")
     return len(shape)
 
 
@@ -130,7 +139,8 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     return row_norm(input, weight, bias, dims=dims, eps=eps)[0]
 
 
-def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
+def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any,
+                      eps: float) -> tuple[Any, Any, Any]:
     """`layer_norm`, with the means and the inverse deviations.
 
     >>> rg.native_layer_norm(rg.tensor([1., 3.]), (2,), None, None, 0.)
@@ -142,7 +152,7 @@ def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any,
 
 
 @general(x=lambda g, x, weight, rstd, *, dims: _row_pull([g[0], None, g[1]], x, weight, None, rstd, dims),
-         weight=lambda g, x, rstd, weight_shape: _row_weight(g, x, None, rstd, weight_shape),
+         weight=lambda g, x, rstd, *, dims: _row_weight(g, x, None, rstd, dims),
          outs=("out", "rstd"), visible=1, name="rms_norm",
          shape=lambda x, weight, *, dims, eps: [tuple(x), (*x[: len(x) - dims], *(1,) * dims)])  # fmt: skip
 def root_norm(x, weight, *, dims, eps):
@@ -160,10 +170,10 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     tensor([0.8485, 1.1314])
     """
     dims = _check_row_shape("rms_norm", input, normalized_shape, weight=weight)
-    if eps is None:
+    if eps is None and input.array.dtype.kind in "fcV":
         kind = dtypes.of(input.array.dtype).to_real()
         eps = dtypes.finfo(kind if kind.itemsize > 2 else dtypes.float32).eps
-    return root_norm(input, weight, dims=dims, eps=eps)
+    return root_norm(input, weight, dims=dims, eps=0.0 if eps is None else eps)
 
 
 # -- groups of channels
@@ -193,11 +203,23 @@ def _group_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, groups: int) 
     return None if piece is None else shaping.reshape(piece, tuple(x.shape))
 
 
+@general(s=lambda g, x, mean, rstd: _over_places(g, x) * (x - mean) * rstd,
+         x=lambda g, s, rstd: _over_places(g, s) * s * rstd,
+         mean=lambda g, s, rstd: summed(_over_places(g, s) * s, (2, 3), True) * -rstd,
+         rstd=lambda g, s, x, mean: summed(_over_places(g, x) * s * (x - mean), (2, 3), True),
+         kernel=kernels.groups_scale_pull, shape=lambda s, x, *_: (x[1] * x[2],))  # fmt: skip
+def groups_scale_pull(s, x, mean, rstd):
+    """The cotangent ``s`` of a norm of groups, in the shape of `_grouped`, pulled back to its weight."""
+
+
+def _over_places(g: Any, x: Any) -> Any:
+    return shaping.reshape(g, (1, x.shape[1], x.shape[2], 1))
+
+
 def _group_weight(g: Any, x: Any, mean: Any, rstd: Any, groups: int) -> Any:
     if g[0] is None:
         return None
-    turned = _turned(_group_view(x, groups), _of_groups(mean), _of_groups(rstd))
-    return shaping.reshape(summed(_group_view(g[0], groups) * turned, (0, 3)), (x.shape[1],))
+    return groups_scale_pull(_group_view(g[0], groups), _group_view(x, groups), _of_groups(mean), _of_groups(rstd))
 
 
 def _all_but_channels(x: Any) -> tuple[int, ...]:
@@ -207,8 +229,8 @@ def _all_but_channels(x: Any) -> tuple[int, ...]:
 @general(x=lambda g, x, weight, mean, rstd, *, groups: _group_pull(g, x, weight, mean, rstd, groups),
          weight=lambda g, x, mean, rstd, *, groups: _group_weight(g, x, mean, rstd, groups),
          bias=lambda g: None if g[0] is None else summed(g[0], _all_but_channels(g[0])),
-         outs=("out", "mean", "rstd"), name="native_group_norm",
-         shape=lambda x, weight, bias, *, groups, eps: [tuple(x), (x[0], groups), (x[0], groups)])  # fmt: skip
+         shape=lambda x, weight, bias, *, groups, eps: [tuple(x), (x[0], groups), (x[0], groups)],
+         outs=("out", "mean", "rstd"), name="native_group_norm")  # fmt: skip
 def grouped_norm(x, weight, bias, *, groups, eps):
     """``x`` normalized over each group of channels and all places, times ``weight`` plus ``bias``; means; 1 / deviations."""
     weight, bias = (None if a is None else a.reshape(1, groups, -1, 1) for a in (weight, bias))
@@ -219,41 +241,46 @@ def grouped_norm(x, weight, bias, *, groups, eps):
 def _check_channels(name: str, input: Any, **given: Any) -> None:
     for what, a in given.items():
         if a is not None and tuple(a.shape) != (input.shape[1],):
-            raise ShapeError(f"{name}: {what} should contain {input.shape[1]} elements, one for each channel, not shape "
-                             f"{list(a.shape)}")  # fmt: skip
+            raise ShapeError(f"{name}: {what} should contain {input.shape[1]} elements, one for each "
+                             f"channel, not shape {list(a.shape)}")
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
                cudnn_enabled: bool = True) -> Any:  # fmt: skip
     """``(x - mean) / sqrt(var + eps)`` over each of ``num_groups`` groups of channels, times ``weight`` plus ``bias``.
 
-    ``weight`` and ``bias`` have an element for each channel (dimension 1). Raises RuntimeError if the channels cannot be
-    divided. Wu and He (2018), https://arxiv.org/abs/1803.08494. PyTorch: torch.nn.functional.group_norm.
+    ``weight`` and ``bias`` have an element for each channel (dimension 1). Raises RuntimeError if the
+    channels cannot be divided. Wu and He (2018), https://arxiv.org/abs/1803.08494. PyTorch:
+    torch.nn.functional.group_norm.
 
     >>> rg.group_norm(rg.tensor([[1., 3., 10., 30.]]), 2)
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
     shape = tuple(input.shape)
     if len(shape) < 2:
-        raise ShapeError(f"group_norm: Expected at least 2 dimensions for input tensor but received {len(shape)}")
+        raise ShapeError("group_norm: Expected at least 2 dimensions for input tensor but received "
+                         f"{len(shape)}")
     if num_groups <= 0 or shape[1] % num_groups:
-        raise ShapeError(f"group_norm: Expected number of channels in input to be divisible by num_groups, but got input of "
-                         f"shape {list(shape)} and num_groups={num_groups}")  # fmt: skip
+        raise ShapeError("group_norm: Expected number of channels in input to be divisible by num_groups, "
+                         f"but got input of shape {list(shape)} and num_groups={num_groups}")
     if shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
-        raise ValueError(f"group_norm: Expected more than 1 value per channel when training, got input size {list(shape)}")
+        raise ValueError("group_norm: Expected more than 1 value per channel when training, got input size "
+                         f"{list(shape)}")
     _check_channels("group_norm", input, weight=weight, bias=bias)
     return grouped_norm(input, weight, bias, groups=num_groups, eps=eps)[0]
 
 
-def native_group_norm(input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float) -> Any:
+def native_group_norm(input: Any, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int,
+                      eps: float) -> Any:
     """`group_norm`, with the means and the inverse deviations.
 
     >>> rg.native_group_norm(rg.tensor([[1., 3.]]), None, None, 1, 2, 1, 1, 0.)
     (tensor([[-1.,  1.]]), tensor([[2.]]), tensor([[1.]]))
     """
     if math.prod(input.shape) != N * C * HxW or group <= 0 or C % group:
-        raise ShapeError(f"native_group_norm: Expected number of channels in input to be divisible by num_groups and N, C, HxW "
-                         f"({N}, {C}, {HxW}) to be the sizes of the input, got {list(input.shape)} and {group} groups")  # fmt: skip
+        raise ShapeError("native_group_norm: Expected number of channels in input to be divisible by "
+                         f"num_groups and N, C, HxW ({N}, {C}, {HxW}) to be the sizes of the input, got "
+                         f"{list(input.shape)} and {group} groups")
     _check_channels("native_group_norm", input, weight=weight, bias=bias)
     return grouped_norm(input, weight, bias, groups=group, eps=eps)
 
@@ -285,12 +312,10 @@ def _by_channel(weight: Any, x: Any) -> Any:
 @general(s=lambda g, x, weight, mean, rstd: channels_pull(g, x, weight, mean, rstd),
          x=lambda g, s, x, weight, mean, rstd: _channel_bend(g, s, x, weight, mean, rstd) * _lined(rstd, x),
          weight=lambda g, s, x, mean, rstd: summed(channels_pull(g, x, None, mean, rstd) * s, _all_but_channels(x)),
-         mean=lambda g, s, x, weight, mean, rstd:
-             -rstd * summed(_channel_bend(g, s, x, weight, mean, rstd), _all_but_channels(x)),
-         rstd=lambda g, s, x, weight, mean, rstd, out:
-             summed(g * out, _all_but_channels(x)) / rstd
-             + summed(_channel_bend(g, s, x, weight, mean, rstd) * (x - _lined(mean, x)), _all_but_channels(x)),
-         kernel=kernels.channels_pull, shape=lambda s, x, *_: tuple(x))  # fmt: skip
+         mean=lambda g, s, x, weight, mean, rstd: -rstd * summed(_channel_bend(g, s, x, weight, mean, rstd), _all_but_channels(x)),
+         rstd=lambda g, s, x, weight, mean, rstd, out: summed(g * out, _all_but_channels(x)) / rstd + summed(_channel_bend(g, s, x, weight, mean, rstd) * (x - _lined(mean, x)), _all_but_channels(x)),
+         shape=lambda s, x, *_: tuple(x),
+         kernel=kernels.channels_pull)  # fmt: skip
 def channels_pull(s, x, weight, mean, rstd):
     """The cotangent ``s`` of a norm over the batch, pulled back to ``x``."""
 
@@ -320,8 +345,9 @@ def _batch_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any) -> Any:
 @general(x=lambda g, x, weight, mean, rstd: _batch_pull(g, x, weight, mean, rstd),
          weight=lambda g, x, mean, rstd: None if g[0] is None else channels_scale_pull(g[0], x, mean, rstd),
          bias=lambda g: None if g[0] is None else summed(g[0], _all_but_channels(g[0])),
-         outs=("out", "mean", "rstd", "var"), diff=(0, 1, 2), kernel=kernels.channels, name="native_batch_norm",
-         shape=lambda x, weight, bias, *, eps: [tuple(x), (x[1],), (x[1],), (x[1],)])  # fmt: skip
+         shape=lambda x, weight, bias, *, eps: [tuple(x), (x[1],), (x[1],), (x[1],)],
+         outs=("out", "mean", "rstd", "var"), diff=(0, 1, 2), kernel=kernels.channels,
+         name="native_batch_norm")  # fmt: skip
 def channel_norm(x, weight, bias, *, eps):
     """``x`` normalized over all but the channels, times ``weight`` plus ``bias``; mean, 1 / deviation, variance."""
 
@@ -334,11 +360,10 @@ def fixed_norm(x, weight, bias, mean, var, *, eps):
     """``(x - mean) / sqrt(var + eps)`` with statistics that are given, times ``weight`` plus ``bias``."""
     line = (1, -1, *(1,) * (x.ndim - 2))
     rate = 1 / np.sqrt(var + eps)
-    rate = (rate if weight is None else rate * weight).astype(x.dtype, copy=False)
-    out = x - mean.reshape(line).astype(x.dtype, copy=False)
-    out *= rate.reshape(line)
-    if bias is not None:
-        out += bias.reshape(line)
+    rate = rate if weight is None else rate * weight
+    level = -mean * rate if bias is None else bias - mean * rate
+    out = x * rate.reshape(line).astype(x.dtype, copy=False)
+    out += level.reshape(line).astype(x.dtype, copy=False)
     return out
 
 
@@ -356,13 +381,19 @@ def _update(name: str, running: Any, now: Any, momentum: float) -> None:
         versions.wrote(array, name, 3)
 
 
-def _normalized(name: str, input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
-                momentum: float, eps: float) -> tuple[Any, Any, Any]:  # fmt: skip
-    if not math.prod(input.shape):  # nothing to normalize, and no statistics to learn from
-        out = shaping.clone(input) if weight is None else input * summed(weight)
-        return out if bias is None else out + summed(bias), None, None
+def _of_nothing(input: Any, weight: Any, bias: Any) -> Any:
+    """The norm of an empty input, from which there are no statistics to learn."""
+    out = shaping.clone(input) if weight is None else input * summed(weight)
+    return out if bias is None else out + summed(bias)
+
+
+def _normalized(name: str, input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any,
+                training: bool, momentum: float, eps: float) -> tuple[Any, Any, Any]:
+    if not math.prod(input.shape):
+        return _of_nothing(input, weight, bias), None, None
     if len(input.shape) < 2:
-        raise ShapeError(f"{name}: Expected at least 2 dimensions, (N, C, ...), got input of size {list(input.shape)}")
+        raise ShapeError(f"{name}: Expected at least 2 dimensions, (N, C, ...), got input of size "
+                         f"{list(input.shape)}")
     _check_channels(name, input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training:
         if running_mean is None or running_var is None:
@@ -375,13 +406,13 @@ def _normalized(name: str, input: Any, weight: Any, bias: Any, running_mean: Any
     return out, mean, rstd
 
 
-def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None, training: bool = False,
-               momentum: float = 0.1, eps: float = 1e-5) -> Any:  # fmt: skip
+def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = None, bias: Any = None,
+               training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Any:
     """``(x - mean) / sqrt(var + eps)`` for each channel (dimension 1), times ``weight`` plus ``bias``.
 
-    In training the statistics are those of the batch, and the running ones move towards them by ``momentum``, in
-    place; in evaluation they are the running ones, and of the input nothing is saved unless ``weight`` needs a
-    gradient. Raises ValueError for a batch of one value per channel. Ioffe and Szegedy (2015),
+    In training the statistics are those of the batch, and the running ones move towards them by ``momentum``,
+    in place; in evaluation they are the running ones, and of the input nothing is saved unless ``weight``
+    needs a gradient. Raises ValueError for a batch of one value per channel. Ioffe and Szegedy (2015),
     https://arxiv.org/abs/1502.03167. PyTorch: torch.nn.functional.batch_norm.
 
     >>> rg.nn.functional.batch_norm(rg.tensor([[1.], [3.]]), None, None, training=True)
@@ -390,7 +421,8 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     """
     if training:
         if math.prod(input.shape[:1]) * math.prod(input.shape[2:]) == 1:
-            raise ValueError(f"batch_norm: Expected more than 1 value per channel when training, got input size {input.shape}")
+            raise ValueError("batch_norm: Expected more than 1 value per channel when training, got input "
+                             f"size {input.shape}")
         if eps <= 0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     elif eps < 0:
@@ -398,8 +430,8 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     return _normalized("batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
-def native_batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool, momentum: float,
-                      eps: float) -> tuple[Any, Any, Any]:  # fmt: skip
+def native_batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
+                      momentum: float, eps: float) -> tuple[Any, Any, Any]:
     """`batch_norm`, with the means and the inverse deviations of the batch, which are empty in evaluation.
 
     >>> rg.native_batch_norm(rg.tensor([[1.], [3.]]), None, None, None, None, True, 0.1, 0.)[1:]
@@ -413,13 +445,14 @@ def native_batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, run
     return out, mean.detach(), rstd.detach()
 
 
-def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None, bias: Any = None,
-                  use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> Any:  # fmt: skip
+def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None, weight: Any = None,
+                  bias: Any = None, use_input_stats: bool = True, momentum: float = 0.1,
+                  eps: float = 1e-5) -> Any:
     """``(x - mean) / sqrt(var + eps)`` for each channel of each sample, times ``weight`` plus ``bias``.
 
-    Without ``use_input_stats`` the running statistics are used, as by `batch_norm`; otherwise they are moved towards
-    the mean of the samples' statistics. Raises ValueError for one place per channel. Ulyanov et al. (2016),
-    https://arxiv.org/abs/1607.08022. PyTorch: torch.nn.functional.instance_norm.
+    Without ``use_input_stats`` the running statistics are used, as by `batch_norm`; otherwise they are moved
+    towards the mean of the samples' statistics. Raises ValueError for one place per channel. Ulyanov et al.
+    (2016), https://arxiv.org/abs/1607.08022. PyTorch: torch.nn.functional.instance_norm.
 
     >>> rg.nn.functional.instance_norm(rg.tensor([[[1., 3.]], [[10., 30.]]]))
     tensor([[[-1.0000,  1.0000]],
@@ -427,11 +460,18 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
             [[-1.0000,  1.0000]]])
     """
     if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("instance_norm: Expected running_mean and running_var to be defined when "
+                               "use_input_stats is false")
         return _normalized("instance_norm", input, weight, bias, running_mean, running_var, False, momentum, eps)[0]
     if len(input.shape) < 2:
-        raise ShapeError(f"instance_norm: Expected at least 2 dimensions, (N, C, ...), got input of size {list(input.shape)}")
+        raise ShapeError("instance_norm: Expected at least 2 dimensions, (N, C, ...), got input of size "
+                         f"{list(input.shape)}")
     if math.prod(input.shape[2:]) == 1:
-        raise ValueError(f"instance_norm: Expected more than 1 spatial element when training, got input size {input.shape}")
+        raise ValueError("instance_norm: Expected more than 1 spatial element when training, got input size "
+                         f"{input.shape}")
+    if not math.prod(input.shape):
+        return _of_nothing(input, weight, bias)
     _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     out = grouped_norm(input, weight, bias, groups=input.shape[1], eps=eps)[0]
     places = input.array.reshape(*input.shape[:2], -1)
@@ -445,23 +485,26 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
 # -- neighbours and lengths
 
 
-@linear(kernel=kernels.window, x=lambda g, *, before, after: window(g, before=after, after=before), shape=shapes.same)
+@linear(x=lambda g, *, before, after: window(g, before=after, after=before),
+        kernel=kernels.window, shape=shapes.same)  # fmt: skip
 def window(x, *, before, after):
     """The sum of each channel with its neighbours."""
 
 
-def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Any:
+def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75,
+                        k: float = 1.0) -> Any:
     """``x / (k + alpha mean(x²))^beta``, the mean taken over ``size`` neighbouring channels (dimension 1).
 
-    Channels beyond the ends count as zeros. Raises ValueError for less than three dimensions. Krizhevsky et al. (2012),
-    https://papers.nips.cc/paper/4824. PyTorch: torch.nn.functional.local_response_norm.
+    Channels beyond the ends count as zeros. Raises ValueError for less than three dimensions. Krizhevsky et
+    al. (2012), https://papers.nips.cc/paper/4824. PyTorch: torch.nn.functional.local_response_norm.
 
     >>> rg.nn.functional.local_response_norm(rg.tensor([[[1.], [2.]]]), 2, alpha=1., beta=1.)
     tensor([[[0.6667],
              [0.5714]]])
     """
     if len(input.shape) < 3:
-        raise ValueError(f"local_response_norm: Expected 3D or higher dimensionality input (got {len(input.shape)} dimensions)")
+        raise ValueError("local_response_norm: Expected 3D or higher dimensionality input (got "
+                         f"{len(input.shape)} dimensions)")
     if not math.prod(input.shape):
         return input
     near = window(input * input, before=size // 2, after=(size - 1) // 2)
@@ -481,4 +524,5 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out:
     return result if out is None else out.copy_(result)
 
 
-FUNCTIONAL = ("batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize", "rms_norm")
+FUNCTIONAL = ("batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize",
+              "rms_norm")

@@ -110,9 +110,9 @@ def _check_copied(input: Any, pairs: Any, mode: str) -> None:
         if mode == "circular" and max(pair) > n:
             raise ShapeError(f"pad: Padding value causes wrapping around more than once: {pair} at dimension "
                              f"{d} of input {list(shape)}; pad by at most {n}")
-        if n + sum(pair) < (0 if mode == "circular" else 1):
-            raise ShapeError(f"pad: input {list(shape)} is too small for padding {pair} at dimension {d}; "
-                             "crop less")
+    out = [n + sum(pair) for n, pair in zip(shape[-dims:], pairs)]
+    if min(out) < 0 or (max(out) < 1 and mode != "circular"):
+        raise ShapeError(f"pad: input {list(shape)} is too small: padding by {pairs} would leave {out}; crop less")
 
 
 def pad(input: Any, pad: Any, mode: str = "constant", value: Any = None) -> Any:

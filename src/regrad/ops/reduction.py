@@ -590,6 +590,9 @@ def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
 
 
 def _norm_rule(g: Any, x: Any, out: Any, order: float, dim: Any) -> Any:
+    """PyTorch's formulas, with what they say at zeros: no gradient there, and no second derivative."""
+    from regrad.ops.choosing import where
+
     if order == 0:
         return spread(g * 0, shape=x.shape, dim=dim)
     size = magnitude(x)
@@ -597,11 +600,14 @@ def _norm_rule(g: Any, x: Any, out: Any, order: float, dim: Any) -> Any:
         return spread(g, shape=x.shape, dim=dim) * (share(size, out, dim=dim) * direction(x))
     if order == 1:
         return spread(g, shape=x.shape, dim=dim) * direction(x)
-    if order == 2:
-        return spread(_quotient(g, out), shape=x.shape, dim=dim) * x
-    there = x * (x != 0)
-    scale = g * (out != 0) * (out + (out == 0)) ** (1 - order)
-    return spread(scale, shape=x.shape, dim=dim) * (there * (size + (x == 0)) ** (order - 2))
+    wide = spread(out, shape=x.shape, dim=dim)
+    if order == 2:  # x / out first, so that the second derivative at a zero norm, which does not exist, is nan
+        return spread(g, shape=x.shape, dim=dim) * where(wide == 0, 0, x / wide)
+    if order < 1:
+        powers = direction(x) * where(x == 0, 0, size ** (order - 1))
+        return powers * spread(g * out ** (1 - order), shape=x.shape, dim=dim)
+    scale = spread(where(out == 0, 0, g / out ** (order - 1)), shape=x.shape, dim=dim)
+    return (direction(x) * size ** (order - 1) if order < 2 else x * size ** (order - 2)) * scale
 
 
 @general(x=lambda g, x, out, *, order, dim: _norm_rule(g, x, out, order, dim), shape=shapes.reduced,

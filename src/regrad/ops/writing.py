@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from regrad import dtypes
-from regrad.declare import OPS, _record, general, refresh, view_refused
+from regrad.declare import OPS, _record, _tangents, general, refresh, view_refused
 from regrad.graph import versions
 from regrad.graph.modes import mode
-from regrad.graph.node import Leaf, Node, Output, tick
+from regrad.graph.node import Leaf, Node, Output, meta_of, tick
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
-from regrad.graph.value import Value, View, root
+from regrad.graph.value import Value, View, root, wrap
 from regrad.ops.core import cast, copy_slices, expand_to, memory_order, sum_to
 
 __all__ = ["check_writable", "copy_", "fill_", "inplace", "write", "zero_"]
@@ -248,10 +248,8 @@ def _copied(entry: Any, memory: Any) -> Any:
 
 def _take_history(x: Any, result: Any) -> None:
     m = mode()
-    if result.meta is not None and result.meta.tangent:
-        from regrad.graph.node import meta_of
-
-        meta_of(x).tangent = dict(result.meta.tangent)
+    if m.dual:
+        _take_tangents(x, result)
     if not m.record or (result.edge is None and x.edge is None):
         return
     view = x._view
@@ -265,6 +263,23 @@ def _take_history(x: Any, result: Any) -> None:
     else:
         _move_retained(x, result.edge)
         x.edge = result.edge
+
+
+def _take_tangents(x: Any, result: Any) -> None:
+    """``x`` has the tangents of what was written to it; of a view, they are a part of its base's."""
+    new = _tangents(result)
+    if new or _tangents(x):
+        meta_of(x).tangent = new
+    if type(x._view) is View:
+        base, recipe = x._view.base, x._view.recipe
+        old = _tangents(base)
+        whole = {}
+        for level in {*old, *new}:
+            mine = old.get(level) if level in old else wrap(np.zeros_like(base.array))
+            piece = new.get(level) if level in new else wrap(np.zeros_like(result.array))
+            whole[level] = copy_slices(mine, piece, recipe=recipe, order=memory_order(base.array))
+        if whole:
+            meta_of(base).tangent = whole
 
 
 def _move_retained(x: Any, edge: Any) -> None:
