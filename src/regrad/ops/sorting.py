@@ -130,7 +130,8 @@ def kth_smallest(x, *, k, dim, keepdim=False):
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}; k is {k}, the "
                            f"dimension has {n} elements")  # fmt: skip
-    return taken(x, _ranked(x, k - 1, dim), dim, keepdim)
+    indices = _ranked(x, k - 1, dim)
+    return taken(x, ties.settle_kth(x, indices, k, dim) if x.ndim else indices, dim, keepdim)
 
 
 def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:

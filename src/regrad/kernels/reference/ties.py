@@ -1,4 +1,4 @@
-"""Which of equal elements `topk` names: the ones that PyTorch's selection happens to name.
+"""Which of equal elements `topk` and `kthvalue` name: the ones that PyTorch's selection happens to name.
 
 Where elements tie, PyTorch's answer is that of C++'s ``nth_element`` followed by ``sort`` (or, for few of many, of
 ``partial_sort``) as the GNU library writes them. The functions here go through the same steps on one row of indices;
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["first_of_row", "settle"]
+__all__ = ["first_of_row", "kth_of_row", "settle", "settle_kth"]
 
 Row = list[int]
 Before = Callable[[int, int], bool]
@@ -65,6 +65,53 @@ def first_of_row(row: Any, k: int, largest: bool) -> Row:
         _nth_element(order, k - 1, before)
         _sort(order, k - 1, before)
     return order[:k]
+
+
+def settle_kth(x: Any, indices: Any, k: int, dim: int) -> Any:
+    """``indices`` (size 1 along ``dim``) of the ``k``-th smallest elements, of equal ones that which PyTorch names."""
+    rows, chosen = np.moveaxis(x, dim, -1), np.moveaxis(indices, dim, -1)
+    if not chosen.size:
+        return indices
+    tied = np.count_nonzero(_equal(rows, np.take_along_axis(rows, chosen, -1)), -1) > 1
+    if tied.any() and np.count_nonzero(tied) * rows.shape[-1] <= MOST:
+        for place in np.argwhere(tied):
+            chosen[tuple(place)] = kth_of_row(rows[tuple(place)], k)
+    return indices
+
+
+def kth_of_row(row: Any, k: int) -> int:
+    """The index of the ``k``-th smallest element of a row, by PyTorch's quick select."""
+    v = row.tolist()
+    o = list(range(len(v)))
+    low, high, k = 0, len(v) - 1, k - 1
+
+    def swap(i: int, j: int) -> None:
+        v[i], v[j], o[i], o[j] = v[j], v[i], o[j], o[i]
+
+    def above(a: Any, b: Any) -> bool:
+        return bool((a != a and b == b) or a > b)
+
+    while high > low + 1:
+        swap(low + (high - low) // 2, low + 1)
+        for i, j in ((low + 1, high), (low, high), (low + 1, low)):
+            if above(v[i], v[j]):
+                swap(i, j)
+        i, j, pivot = low + 1, high, v[low]
+        while True:
+            i += 1
+            while above(pivot, v[i]):
+                i += 1
+            j -= 1
+            while above(v[j], pivot):
+                j -= 1
+            if j < i:
+                break
+            swap(i, j)
+        swap(low, j)
+        low, high = i if j <= k else low, j - 1 if j >= k else high
+    if high == low + 1 and above(v[low], v[high]):
+        swap(low, high)
+    return o[k]
 
 
 def _median_to_first(o: Row, first: int, a: int, b: int, c: int, before: Before) -> None:
