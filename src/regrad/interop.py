@@ -133,6 +133,10 @@ FUNCTIONS = {
     "linalg.cholesky": "linalg.cholesky",
     "linalg.slogdet": "linalg.slogdet",
 }
+FUNCTIONS.update({f"fft.{name}": f"fft.{name}" for name in (
+    "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn", "fftshift",
+    "ifftshift",
+)})  # fmt: skip
 KEYWORDS = {
     "axis": "dim",
     "keepdims": "keepdim",
@@ -201,7 +205,7 @@ def ufunc(fn: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any])
 def function(fn: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """``fn`` (another NumPy function) on arguments of which at least one is a tensor."""
     module = fn.__module__.removeprefix("numpy").lstrip(".")
-    name = f"{module}.{fn.__name__}" if module == "linalg" else fn.__name__
+    name = f"{module}.{fn.__name__}" if module in ("linalg", "fft") else fn.__name__
     if name in FUNCTIONS and kwargs.get("out") is None and kwargs.get("where", True) is True:
         given = {
             KEYWORDS.get(k, k): v
@@ -210,6 +214,8 @@ def function(fn: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         }
         if name in ("var", "std") and "correction" not in given:
             given["correction"] = 0  # NumPy divides by n
+        if module == "fft" and "dims" in given:
+            given["dim"] = given.pop("dims")
         lifted = [_lifted(a) for a in args]
         if name == "transpose" and len(lifted) == 1 and "dims" not in given:
             given["dims"] = tuple(reversed(range(lifted[0].ndim)))

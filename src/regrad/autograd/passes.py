@@ -57,6 +57,15 @@ def _as_tuple(things: Any) -> tuple[Any, ...]:
     return (things,) if isinstance(things, (Value, GradientEdge)) else tuple(things)
 
 
+def _retain(retain_graph: Any, create_graph: bool) -> bool:
+    """Is the graph kept? By default as ``create_graph`` says."""
+    if retain_graph is None:
+        return create_graph
+    if not isinstance(retain_graph, (bool, int)):
+        raise TypeError(f"retain_graph must be None, True or False, not {retain_graph!r}")
+    return bool(retain_graph)
+
+
 def _roots(
     tensors: tuple[Any, ...], given: Sequence[Any] | None, create_graph: bool
 ) -> tuple[list[Any], list[Any]]:
@@ -179,7 +188,7 @@ def backward(
     given = grad_tensors if grad_variables is None else grad_variables
     given = None if given is None else (given,) if isinstance(given, Value) else tuple(given)
     create = bool(create_graph)
-    retain = create if retain_graph is None else bool(retain_graph)
+    retain = _retain(retain_graph, create)
     edges, cotangents = _roots(tensors, given, _on_tensors(create))
     wanted = None
     if inputs is not None:
@@ -229,7 +238,7 @@ def grad(
         )
     allow = materialize_grads if allow_unused is None else allow_unused
     create = bool(create_graph)
-    retain = create if retain_graph is None else bool(retain_graph)
+    retain = _retain(retain_graph, create)
     if is_grads_batched:
         from regrad.autograd.batched import batched_grad
 
