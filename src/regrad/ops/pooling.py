@@ -634,7 +634,7 @@ def lp_pool1d(
 def lp_pool2d(
     input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False,
 ) -> Any:
-    """The p-norm (Σ x^p)^(1/p) of each window of an image, p = ``norm_type``; at inf the largest magnitude.
+    """The p-norm (Σ x^p)^(1/p) of each window of an image, p = ``norm_type``; at inf the largest |x|.
 
     The gradient of a window of zeros is nan. PyTorch: torch.nn.functional.lp_pool2d.
 

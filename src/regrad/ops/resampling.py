@@ -205,9 +205,9 @@ def _check_grid(input: Any, grid: Any, mode: str, padding_mode: str) -> None:
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError("grid_sample: expected padding_mode to be 'zeros', 'border', or 'reflection', but "
                          f"got: '{padding_mode}'")
-    dtype, (shape, places) = dtype_of(input, "grid_sample"), (list(input.shape), list(grid.shape))
     if not isinstance(grid, ARRAYS):
         raise not_a_tensor("grid_sample", "grid", 2, grid)
+    dtype, shape, places = dtype_of(input, "grid_sample"), list(input.shape), list(grid.shape)
     if dtype != dtype_of(grid):
         raise RuntimeError(f"grid_sample: expected input and grid to have same dtype, but got {dtype} and "
                            f"{dtype_of(grid)}")
