@@ -91,7 +91,16 @@ def imports(rounds: int) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in found.items()}
 
 
+def machine() -> str:
+    """The processor's name."""
+    info = pathlib.Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [s.split(":")[1].strip() for s in lines if s.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
 def main() -> None:
+    """Measure and report."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -148,19 +157,11 @@ def report(rows: list[dict[str, Any]], loads: dict[str, float], write: bool) -> 
     console.print(line)
     if not write:
         return
-    cpu = (
-        next(
-            (s.split(":")[1].strip() for s in pathlib.Path("/proc/cpuinfo").open() if s.startswith("model name")),
-            platform.processor(),
-        )
-        if pathlib.Path("/proc/cpuinfo").exists()
-        else platform.processor()
-    )
     text = [
         "# Results",
         "",
         (
-            f"Machine: {cpu}, {os.cpu_count()} cores, {platform.system()}, Python"
+            f"Machine: {machine()}, {os.cpu_count()} cores, {platform.system()}, Python"
             f" {platform.python_version()}. Two threads each."
         ),
         (

@@ -1,12 +1,13 @@
 """The public face of differentiation: `backward` and `grad` first. Start reading there.
 
-    passes      backward, grad
-    function    custom functions
-    grad_mode   recording on and off, inference, anomaly checks
-    graph       saved-value policies, hooks on several gradients, edges
-    forward_ad  forward mode: dual tensors
-    functional  Jacobians, Hessians and their products
-    gradcheck   derivatives held against differences
+- passes: backward, grad
+- function: custom functions
+- grad_mode: recording on and off, inference, anomaly checks
+- graph: saved-value policies, hooks on several gradients, edges
+- forward_ad: forward mode, dual tensors
+- functional: Jacobians, Hessians and their products
+- gradcheck: derivatives held against differences
+- batching: what `vmap` stands on; the rules are in batch_rules and its neighbours
 """
 
 from __future__ import annotations
@@ -27,6 +28,20 @@ from regrad.autograd.grad_mode import (
 from regrad.autograd.gradcheck import gradcheck, gradgradcheck
 from regrad.autograd.passes import backward, grad
 
-__all__ = ["Function", "backward", "detect_anomaly", "enable_grad", "forward_ad", "functional", "grad", "gradcheck", "gradgradcheck", "graph", "inference_mode",
-           "is_grad_enabled",
-           "no_grad", "set_detect_anomaly", "set_grad_enabled"]  # fmt: skip
+__all__ = [
+    "Function",
+    "backward",
+    "detect_anomaly",
+    "enable_grad",
+    "forward_ad",
+    "functional",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "graph",
+    "inference_mode",
+    "is_grad_enabled",
+    "no_grad",
+    "set_detect_anomaly",
+    "set_grad_enabled",
+]
