@@ -284,7 +284,7 @@ def _adaptive_windows(size: tuple[int, ...], out_size: tuple[int, ...]) -> tuple
 
 def _quotient(total: Array, count: int | Array) -> Array:
     if total.dtype.kind in "iu":  # whole numbers round towards zero
-        out: Array = np.sign(total) * (np.abs(total) // count)
+        out: Array = (np.sign(total) * np.sign(count) * (np.abs(total) // np.abs(count))).astype(total.dtype)
     else:
         out = total / np.asarray(count, total.real.dtype)
     return out
