@@ -20,13 +20,26 @@ from regrad.autograd import batch_rules as batch_rules
 from regrad.autograd import forward_ad
 from regrad.autograd.batching import Batched, Level
 from regrad.autograd.passes import grad as _grad
+from regrad.declare import _tangents
 from regrad.graph.lifetime import reachable
 from regrad.graph.modes import MODE, Switch, mode
-from regrad.graph.node import Leaf
+from regrad.graph.node import Leaf, meta_of
 from regrad.graph.value import Value, wrap
 from regrad.ops.joining import cat
+from regrad.tensor import Tensor
 
-__all__ = ["functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp", "vmap"]
+__all__ = [
+    "functional_call",
+    "grad",
+    "grad_and_value",
+    "hessian",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "linearize",
+    "vjp",
+    "vmap",
+]
 
 
 # -- trees: nested tuples, lists and dictionaries of tensors
@@ -36,10 +49,18 @@ def _flatten(tree: Any) -> tuple[list[Any], Any]:
     """(leaves, how to put leaves back)."""
     if isinstance(tree, dict):
         parts = [_flatten(v) for v in tree.values()]
-        return [x for leaves, _ in parts for x in leaves], (type(tree), list(tree), [(len(leaves), s) for leaves, s in parts])
+        return [x for leaves, _ in parts for x in leaves], (
+            type(tree),
+            list(tree),
+            [(len(leaves), s) for leaves, s in parts],
+        )
     if isinstance(tree, (tuple, list)):
         parts = [_flatten(v) for v in tree]
-        return [x for leaves, _ in parts for x in leaves], (type(tree), None, [(len(leaves), s) for leaves, s in parts])
+        return [x for leaves, _ in parts for x in leaves], (
+            type(tree),
+            None,
+            [(len(leaves), s) for leaves, s in parts],
+        )
     return [tree], None
 
 
@@ -61,7 +82,11 @@ def _shown(spec: Any) -> str:
     if spec is None:
         return "*"
     kind, keys, parts = spec
-    inner = [f"{k!r}: {_shown(s)}" for k, (_, s) in zip(keys, parts, strict=True)] if keys is not None else [_shown(s) for _, s in parts]
+    inner = (
+        [f"{k!r}: {_shown(s)}" for k, (_, s) in zip(keys, parts, strict=True)]
+        if keys is not None
+        else [_shown(s) for _, s in parts]
+    )
     return f"{kind.__name__}({', '.join(inner)})"
 
 
@@ -94,8 +119,18 @@ def _own(x: Any) -> Any:
         raise RuntimeError(f"only Tensors of floating point dtype can require gradients, got {x.dtype}")  # type: ignore[attr-defined]
     if x.requires_grad:  # type: ignore[attr-defined]
         return x.view_as(x)  # type: ignore[attr-defined] # still connected to what it came from
-    out = x.detach()  # type: ignore[attr-defined]
-    return out.requires_grad_()
+    return _cut(x).requires_grad_()
+
+
+def _cut(x: Any) -> Any:
+    """``x`` without its history, but with its tangents, which `detach` would drop too."""
+    if isinstance(x, Batched):
+        return x.level.wrap(_cut(x.value))
+    out = x.detach()
+    tangents = _tangents(x)
+    if tangents:
+        meta_of(out).tangent = {k: _cut(t) for k, t in tangents.items()}
+    return out
 
 
 def _outer_demand(owned: list[Any], outs: list[Any]) -> bool:
@@ -144,10 +179,16 @@ def _pull_batched(outs: list[Any], owned: list[Any], cots: list[Any]) -> list[An
         pairs = [(o, c) for o, c in zip(outs, cots, strict=True) if o.requires_grad]
         found: list[Any] = [None] * len(owned)
         if pairs:
-            found = list(_grad([o for o, _ in pairs], owned, [c for _, c in pairs], create_graph=True, allow_unused=True))
+            found = list(
+                _grad(
+                    [o for o, _ in pairs], owned, [c for _, c in pairs], create_graph=True, allow_unused=True
+                )
+            )
         return [wrap(np.zeros_like(x.array)) if g is None else g for g, x in zip(found, owned, strict=True)]
     base = max(batched, key=lambda v: v.depth)
-    twins: dict[Level, Level] = {}  # deeper level -> the level that stands for it while `base` is an ordinary dimension
+    twins: dict[Level, Level] = (
+        {}
+    )  # deeper level -> the level that stands for it while `base` is an ordinary dimension
     back: dict[Level, Level] = {}
 
     def lower(x: Any) -> Any:
@@ -158,7 +199,8 @@ def _pull_batched(outs: list[Any], owned: list[Any], cots: list[Any]) -> list[An
             inner = lower(x.value)
             twin = twins.get(x.level)
             if twin is None:
-                outer = base.outer if x.level.outer is base else twins[x.level.outer]
+                around = x.level.outer
+                outer = base.outer if around is None or around is base else twins[around]
                 twin = twins[x.level] = Level(x.level.size, outer, x.level.randomness)
                 back[twin] = x.level
             return twin.wrap(inner.movedim(1, 0))
@@ -170,7 +212,11 @@ def _pull_batched(outs: list[Any], owned: list[Any], cots: list[Any]) -> list[An
             return back[g.level].wrap(lift(g.value.movedim(0, 1)))
         return base.wrap(g)
 
-    low_outs, low_owned, low_cots = [lower(o) for o in outs], [lower(x) for x in owned], [lower(c) for c in cots]
+    low_outs, low_owned, low_cots = (
+        [lower(o) for o in outs],
+        [lower(x) for x in owned],
+        [lower(c) for c in cots],
+    )
     top = max(twins.values(), key=lambda v: v.depth) if twins else base.outer
     token = MODE.set(mode().but(batch=top))
     try:
@@ -182,7 +228,11 @@ def _pull_batched(outs: list[Any], owned: list[Any], cots: list[Any]) -> list[An
 
 def _released(results: list[Any], owned: list[Any]) -> list[Any]:
     """The results, cut loose unless somebody outside can still ask for their derivative."""
-    return results if _outer_demand(owned, results) else [r.detach() if isinstance(r, Value) else r for r in results]
+    return (
+        results
+        if _outer_demand(owned, results)
+        else [_cut(r) if isinstance(r, Value) else r for r in results]
+    )
 
 
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -201,19 +251,31 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         aux = None
         if has_aux:
             if not (isinstance(out, tuple) and len(out) == 2):
-                raise RuntimeError("vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is True")
+                raise RuntimeError(
+                    "vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is"
+                    " True"
+                )
             out, aux = out
     outs, out_spec = _flatten(out)
     for o in outs:
         if not isinstance(o, Value):
-            raise RuntimeError(f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(o)}")
+            raise RuntimeError(
+                "vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type"
+                f" {type(o)}"
+            )
 
     def pull(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
-        given = cotangents if len(cotangents) > 1 or isinstance(out, tuple) and len(cotangents) != 1 else cotangents[0]
+        given = (
+            cotangents
+            if len(cotangents) > 1 or (isinstance(out, tuple) and len(cotangents) != 1)
+            else cotangents[0]
+        )
         cots, cot_spec = _flatten(given)
         if cot_spec != out_spec:
-            raise RuntimeError(f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                               f"cotangents: {_shown(cot_spec)}, primal output: {_shown(out_spec)}")  # fmt: skip
+            raise RuntimeError(
+                "Expected pytree structure of cotangents to be the same as pytree structure of outputs to"
+                f" the function. cotangents: {_shown(cot_spec)}, primal output: {_shown(out_spec)}"
+            )
         with Switch(record=True):
             wrt = [x for x in owned if isinstance(x, Value)]
             found = iter(_released(_pull(outs, wrt, cots), wrt))
@@ -226,7 +288,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
 
 
 def _detached(x: Any) -> Any:
-    return x.detach() if isinstance(x, Value) else x  # type: ignore[attr-defined]
+    return _cut(x) if isinstance(x, Value) else x
 
 
 def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -248,13 +310,20 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
             aux = None
             if has_aux:
                 if not (isinstance(out, tuple) and len(out) == 2):
-                    raise RuntimeError("grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if has_aux is True")
+                    raise RuntimeError(
+                        "grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if"
+                        " has_aux is True"
+                    )
                 out, aux = out
             if not isinstance(out, Value):
-                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}")
+                raise RuntimeError(
+                    f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}"
+                )
             if out.array.ndim:
-                raise RuntimeError(f"grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with {out.array.ndim} dims. "
-                                   f"Maybe you wanted to use the vjp or jacrev APIs instead?")  # fmt: skip
+                raise RuntimeError(
+                    "grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with"
+                    f" {out.array.ndim} dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
+                )
             every = [x for n in chosen for x in owned[n]]
             pulled = _pull([out], every, [_ones_like(out)])
         results = iter(_released(pulled, every))
@@ -293,20 +362,27 @@ def grad(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False) -> C
 # -- forward mode
 
 
-def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False) -> Any:
+def jvp(
+    func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool = False, has_aux: bool = False
+) -> Any:
     """(``func(*primals)``, its derivative along ``tangents``), by forward mode. PyTorch: torch.func.jvp.
 
     >>> rg.func.jvp(lambda x: x * x, (rg.tensor([1., 2.]),), (rg.tensor([1., 10.]),))
     (tensor([1., 4.]), tensor([ 2., 40.]))
     """
     if not isinstance(primals, tuple):
-        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call f(*primals).")  # fmt: skip
+        raise RuntimeError(
+            "jvp(f, primals, tangents): Expected primals to be a tuple. E.g. it should be valid to call"
+            " f(*primals)."
+        )
     flat, spec = _flatten(primals)
     moves, move_spec = _flatten(tangents)
     if spec != move_spec:
-        raise RuntimeError(f"jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For example, if primals "
-                           f"is a tuple of 3 tensors, tangents also must be. Got primals with structure {_shown(spec)} and tangents with structure "
-                           f"{_shown(move_spec)}")  # fmt: skip
+        raise RuntimeError(
+            "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure. For"
+            " example, if primals is a tuple of 3 tensors, tangents also must be. Got primals with structure"
+            f" {_shown(spec)} and tangents with structure {_shown(move_spec)}"
+        )
     with forward_ad.dual_level():
         duals = [_dual(x, t) for x, t in zip(flat, moves, strict=True)]
         out = func(*_unflatten(duals, spec))
@@ -316,11 +392,17 @@ def jvp(func: Callable[..., Any], primals: Any, tangents: Any, *, strict: bool =
         outs, out_spec = _flatten(out)
         for o in outs:
             if not isinstance(o, Value):
-                raise RuntimeError(f"jvp(f, primals, tangents): expected f(*primals) to return only tensors, got unsupported type {type(o)}")
+                raise RuntimeError(
+                    "jvp(f, primals, tangents): expected f(*primals) to return only tensors, got unsupported"
+                    f" type {type(o)}"
+                )
         pairs = [_undual(o) for o in outs]
     values = _unflatten([p for p, _ in pairs], out_spec)
     if strict and any(t is None for _, t in pairs):
-        raise RuntimeError("jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not allowed with strict=True.")
+        raise RuntimeError(
+            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is"
+            " not allowed with strict=True."
+        )
     pushed = _unflatten([_zeros_like(p) if t is None else t for p, t in pairs], out_spec)
     return (values, pushed, _map(_detached, aux)) if has_aux else (values, pushed)
 
@@ -372,8 +454,13 @@ def _basis(x: Any) -> Any:
 
 
 def jacrev(
-    func: Callable[..., Any], argnums: Any = 0, *, has_aux: bool = False, chunk_size: int | None = None, _preallocate_and_copy: bool = False,
-) -> Callable[..., Any]:  # fmt: skip
+    func: Callable[..., Any],
+    argnums: Any = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    _preallocate_and_copy: bool = False,
+) -> Callable[..., Any]:
     """A function that gives the Jacobian by the chosen arguments, by reverse mode: one row for each output element.
 
     PyTorch: torch.func.jacrev.
@@ -382,7 +469,6 @@ def jacrev(
     tensor([[2., 0.],
             [0., 4.]])
     """
-
     if chunk_size is not None and chunk_size < 1:
         raise ValueError("jacrev: `chunk_size` should be greater than 0.")
 
@@ -403,7 +489,9 @@ def jacrev(
         for k, o in enumerate(outs):
 
             def row(c: Any, k: int = k) -> Any:
-                cots = [c if j == k else wrap(np.zeros(p.array.shape, p.array.dtype)) for j, p in enumerate(outs)]
+                cots = [
+                    c if j == k else wrap(np.zeros(p.array.shape, p.array.dtype)) for j, p in enumerate(outs)
+                ]
                 return pull(_unflatten(cots, out_spec))
 
             rows = vmap(row, chunk_size=chunk_size)(_basis(o))
@@ -416,8 +504,13 @@ def jacrev(
 
 
 def jacfwd(
-    func: Callable[..., Any], argnums: Any = 0, has_aux: bool = False, *, chunk_size: int | None = None, randomness: str = "error",
-) -> Callable[..., Any]:  # fmt: skip
+    func: Callable[..., Any],
+    argnums: Any = 0,
+    has_aux: bool = False,
+    *,
+    chunk_size: int | None = None,
+    randomness: str = "error",
+) -> Callable[..., Any]:
     """A function that gives the Jacobian by the chosen arguments, by forward mode: one column for each input element.
 
     PyTorch: torch.func.jacfwd.
@@ -430,38 +523,39 @@ def jacfwd(
     @functools.wraps(func)
     def run(*args: Any, **kwargs: Any) -> Any:
         chosen = argnums if isinstance(argnums, tuple) else (argnums,)
-        per_arg = []
-        aux = None
-        for n in chosen:
-            leaves, spec = _flatten(args[n])
-            blocks_per_leaf = []
-            for at, x in enumerate(leaves):
+        leaves, spec = _flatten(tuple(args[n] for n in chosen))
 
-                def column(t: Any, n: int = n, at: int = at, leaves: Any = leaves, spec: Any = spec) -> Any:
-                    def one(x: Any) -> Any:
-                        given = list(args)
-                        given[n] = _unflatten([x if j == at else leaf for j, leaf in enumerate(leaves)], spec)
-                        return func(*given, **kwargs)
+        def of_leaves(*some: Any) -> Any:
+            given = list(args)
+            for n, a in zip(chosen, _unflatten(list(some), spec), strict=True):
+                given[n] = a
+            return func(*given, **kwargs)
 
-                    answer = jvp(one, (leaves[at],), (t,), has_aux=has_aux)
-                    return (answer[1], answer[2]) if has_aux else answer[1]
+        def options(column: Callable[..., Any]) -> Callable[..., Any]:
+            return vmap(column, randomness=randomness, chunk_size=chunk_size)
 
-                found = vmap(column, randomness=randomness, chunk_size=chunk_size)(_basis(x))
-                if has_aux:
-                    found, aux = found[0], _map(lambda a: a[0] if isinstance(a, Value) else a, found[1])  # type: ignore[index]
-                blocks_per_leaf.append(_map(lambda g, x=x: g.movedim(0, -1).reshape(*g.shape[1:], *x.array.shape), found))  # type: ignore[misc]
-            per_arg.append((blocks_per_leaf, spec))
-        first = per_arg[0][0][0]
-        _, out_spec = _flatten(first)
-        count = len(_flatten(first)[0])
-        table = []
-        for k in range(count):
-            rows = [_unflatten([_flatten(b)[0][k] for b in blocks], spec) for blocks, spec in per_arg]
-            table.append(tuple(rows) if isinstance(argnums, tuple) else rows[0])
-        result = _unflatten(table, out_spec)
-        return (result, aux) if has_aux else result
+        found = [_columns(of_leaves, leaves, at, options, has_aux) for at in range(len(leaves))]
+        outs, out_spec = _flatten(found[0][0])
+        flat = [_flatten(blocks)[0] for blocks, _ in found]
+        rows = [_unflatten([blocks[k] for blocks in flat], spec) for k in range(len(outs))]
+        result = _unflatten([row if isinstance(argnums, tuple) else row[0] for row in rows], out_spec)
+        return (result, found[0][1]) if has_aux else result
 
     return run
+
+
+def _columns(func: Any, leaves: list[Any], at: int, batched: Any, has_aux: bool) -> tuple[Any, Any]:
+    """The Jacobian of ``func`` by one of its arguments (and its auxiliary result), a column for each element."""
+    x = leaves[at]
+
+    def column(t: Any) -> Any:
+        answer = jvp(lambda x: func(*leaves[:at], x, *leaves[at + 1 :]), (x,), (t,), has_aux=has_aux)
+        return answer[1:] if has_aux else answer[1]
+
+    found, aux = batched(column)(_basis(x)), None
+    if has_aux:
+        found, aux = found[0], _map(lambda a: a.select(0, 0) if isinstance(a, Tensor) else a, found[1])
+    return _map(lambda g: g.movedim(0, -1).reshape(*g.shape[1:], *x.array.shape), found), aux
 
 
 def hessian(func: Callable[..., Any], argnums: Any = 0) -> Callable[..., Any]:
@@ -478,7 +572,10 @@ def hessian(func: Callable[..., Any], argnums: Any = 0) -> Callable[..., Any]:
 
 
 def _dims_for(tree: Any, dims: Any, what: str) -> list[Any]:
-    """One batch dimension (or None) for each leaf of ``tree``, from a tree of dims that may stop early; ``what`` is said if it does not fit."""
+    """One batch dimension (or None) for each leaf of ``tree``, from a tree of dims that may stop early.
+
+    ``what`` is said if it does not fit.
+    """
     leaves, spec = _flatten(tree)
     if dims is None or isinstance(dims, int):
         return [dims] * len(leaves)
@@ -490,19 +587,30 @@ def _dims_for(tree: Any, dims: Any, what: str) -> list[Any]:
 
 
 def vmap(
-    func: Callable[..., Any], in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None,
-) -> Callable[..., Any]:  # fmt: skip
+    func: Callable[..., Any],
+    in_dims: Any = 0,
+    out_dims: Any = 0,
+    randomness: str = "error",
+    *,
+    chunk_size: int | None = None,
+) -> Callable[..., Any]:
     """A function that maps ``func`` over a dimension of its arguments, all samples at once.
 
-    ``in_dims`` says which dimension of each argument (None: the same for all samples), ``out_dims`` where it goes in the
-    results; ``randomness`` is "error", "same" or "different"; ``chunk_size`` bounds the samples taken at once. Ops without a
-    batching rule run once per sample and say so in a `LoopWarning`. PyTorch: torch.func.vmap.
+    ``in_dims``     which dimension of each argument; None: the argument is the same for all samples
+    ``out_dims``    where that dimension goes in each result
+    ``randomness``  are random numbers an "error", the "same" for all samples, or "different"?
+    ``chunk_size``  how many samples are taken at once
+
+    Keyword arguments are the same for all samples. Ops without a batching rule run once per sample and say so in a
+    `LoopWarning`. PyTorch: torch.func.vmap.
 
     >>> rg.func.vmap(rg.dot)(rg.ones(2, 3), rg.ones(2, 3))
     tensor([3., 3.])
     """
     if randomness not in ("error", "different", "same"):
-        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
+        raise RuntimeError(
+            f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}"
+        )
     name = getattr(func, "__name__", repr(func))
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
@@ -511,47 +619,74 @@ def vmap(
     def run(*args: Any, **kwargs: Any) -> Any:
         call = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
         if not isinstance(in_dims, (int, tuple)):
-            raise ValueError(f"{call}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of inputs, got: "
-                             f"{type(in_dims)}.")  # fmt: skip
+            raise ValueError(
+                f"{call}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure"
+                f" of inputs, got: {type(in_dims)}."
+            )
         if not args:
-            raise ValueError(f"{call}: got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a function with no inputs. "
-                             f"The latter is unsupported.")  # fmt: skip
+            raise ValueError(
+                f"{call}: got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a"
+                " function with no inputs. The latter is unsupported."
+            )
         flat, spec = _flatten(args)
         dims = _dims_for(args, in_dims, f"{call}: in_dims is not compatible with the structure of `inputs`")
         for x, d in zip(flat, dims, strict=True):
             if d is None:
                 continue
             if not isinstance(x, Value):
-                raise ValueError(f"{call}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
-                                 f"non-Tensor arguments, please use None as the respective in_dim")  # fmt: skip
+                raise ValueError(
+                    f"{call}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap"
+                    " over non-Tensor arguments, please use None as the respective in_dim"
+                )
             if not -x.array.ndim <= d < x.array.ndim:
-                raise ValueError(f"{call}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x.array.ndim} so expected "
-                                 f"in_dim to satisfy -{x.array.ndim} <= in_dim < {x.array.ndim}.")  # fmt: skip
+                raise ValueError(
+                    f"{call}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality"
+                    f" {x.array.ndim} so expected in_dim to satisfy -{x.array.ndim} <= in_dim <"
+                    f" {x.array.ndim}."
+                )
         fronted = [x.movedim(d, 0) if d else x for x, d in zip(flat, dims, strict=True)]
         mapped = [d is not None for d in dims]
         sizes = {x.array.shape[0] for x, m in zip(fronted, mapped, strict=True) if m}
         if not sizes:
-            raise ValueError(f"{call}: at least one Tensor argument must be mapped over (in_dims are all None)")
+            raise ValueError(
+                f"{call}: at least one Tensor argument must be mapped over (in_dims are all None)"
+            )
         if len(sizes) > 1:
-            raise ValueError(f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sorted(sizes)} for the mapped dimension")
+            raise ValueError(
+                "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes"
+                f" {sorted(sizes)} for the mapped dimension"
+            )
         size = sizes.pop()
         step = chunk_size or max(size, 1)
         pieces = []
         out_spec: Any = None
         for start in range(0, max(size, 1), step):
-            some = [x[start : start + step] if m and (start or step < size) else x for x, m in zip(fronted, mapped, strict=True)]
-            leaves, out_spec = _run_batch(func, name, some, mapped, spec, kwargs, min(step, size - start), randomness)
+            some = [
+                x[start : start + step] if m and (start or step < size) else x
+                for x, m in zip(fronted, mapped, strict=True)
+            ]
+            leaves, out_spec = _run_batch(
+                func, name, some, mapped, spec, kwargs, min(step, size - start), randomness
+            )
             pieces.append(leaves)
         joined = pieces[0]
         if len(pieces) > 1:
-            joined = [(cat([x for x, _ in column]) if column[0][1] else column[0][0], column[0][1]) for column in zip(*pieces, strict=True)]
+            joined = [
+                (cat([x for x, _ in column]) if column[0][1] else column[0][0], column[0][1])
+                for column in zip(*pieces, strict=True)
+            ]
         moved = []
-        told = f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of `outputs`"
+        told = (
+            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure"
+            " of `outputs`"
+        )
         where = _dims_for(_unflatten([x for x, _ in joined], out_spec), out_dims, told)
         for (x, batched), d in zip(joined, where, strict=True):
             if d is None:
                 if batched:
-                    raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
+                    raise ValueError(
+                        f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None"
+                    )
                 moved.append(x)
             else:
                 moved.append((x if batched else x.expand(size, *x.shape)).movedim(0, d))
@@ -560,8 +695,17 @@ def vmap(
     return run
 
 
-def _run_batch(func: Any, name: str, values: list[Any], mapped: list[bool], spec: Any, kwargs: Any, size: int, randomness: str) -> Any:
-    """The results of ``func`` on one batch, each as (tensor, has it the batch in front?), and how to put them together."""
+def _run_batch(
+    func: Any,
+    name: str,
+    values: list[Any],
+    mapped: list[bool],
+    spec: Any,
+    kwargs: Any,
+    size: int,
+    randomness: str,
+) -> Any:
+    """The results of ``func`` on one batch, each as (tensor, is it batched?), and how to put them together."""
     level = Level(size, mode().batch, randomness)
     given = [level.wrap(x) if m else x for x, m in zip(values, mapped, strict=True)]
     token = MODE.set(mode().but(batch=level))
@@ -573,16 +717,35 @@ def _run_batch(func: Any, name: str, values: list[Any], mapped: list[bool], spec
     results = []
     for o in leaves:
         if not isinstance(o, Value):
-            raise ValueError(f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(o)}. Did you mean to set out_dims= to None for "
-                             f"output?")  # fmt: skip
+            raise ValueError(
+                f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(o)}. Did you mean to"
+                " set out_dims= to None for output?"
+            )
         batched = isinstance(o, Batched) and o.level is level
         results.append((o.value if batched else o, batched))  # type: ignore[attr-defined]
     return results, out_spec
 
 
-def functional_call(module: Any, parameter_and_buffer_dicts: Any, args: Any = None, kwargs: dict[str, Any] | None = None, *,
-                    tie_weights: bool = True, strict: bool = False) -> Any:  # fmt: skip
+def functional_call(
+    module: Any,
+    parameter_and_buffer_dicts: Any,
+    args: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    *,
+    tie_weights: bool = True,
+    strict: bool = False,
+) -> Any:
     """Call a module with other parameters and buffers, given by name. PyTorch: torch.func.functional_call."""
-    dicts = parameter_and_buffer_dicts if isinstance(parameter_and_buffer_dicts, (tuple, list)) else (parameter_and_buffer_dicts,)
+    dicts = (
+        parameter_and_buffer_dicts
+        if isinstance(parameter_and_buffer_dicts, (tuple, list))
+        else (parameter_and_buffer_dicts,)
+    )
     merged = {k: v for d in dicts for k, v in d.items()}
-    return module._call_with(merged, args if isinstance(args, tuple) else () if args is None else (args,), kwargs or {}, tie_weights, strict)
+    return module._call_with(
+        merged,
+        args if isinstance(args, tuple) else () if args is None else (args,),
+        kwargs or {},
+        tie_weights,
+        strict,
+    )

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import regrad as rg
 from regrad import func
 from regrad.autograd.batching import RULES, _told
@@ -20,9 +21,13 @@ from regrad.graph.value import wrap
 from tests.laws.sample import Sample
 from tests.laws.test_every_op import SAMPLES
 
-CASES = [pytest.param(OPS[name], s, id=f"{name}-{k}") for name, many in sorted(SAMPLES.items())
-         if name in OPS and (name in RULES or OPS[name].kind == "elementwise")
-         for k, s in enumerate(many) if isinstance(s, Sample)]  # fmt: skip
+CASES = [
+    pytest.param(OPS[name], s, id=f"{name}-{k}")
+    for name, many in sorted(SAMPLES.items())
+    if name in OPS and (name in RULES or OPS[name].kind == "elementwise")
+    for k, s in enumerate(many)
+    if isinstance(s, Sample)
+]
 
 
 def variants(a: np.ndarray, count: int) -> np.ndarray:
@@ -36,13 +41,23 @@ def looped(op: Any, sample: Sample) -> bool:
     """Is this a case that a rule may leave to the loop?"""
     shapes = [a.shape for a in sample.args if isinstance(a, np.ndarray)]
     numbers = () in shapes  # as tensors that have no dimension to work along
-    return (numbers and (op.viewing or len(shapes) > 1 or "shape" in op.params) or bool(sample.params.get("by_frequency"))
-            or sample.params.get("mode") == "r" or sample.params.get("shape") == () or op.name == "linalg_lstsq"
-            or (op.name == "linalg_solve_ex" and len({len(s) for s in shapes}) > 1) or (op.name == "cat" and len({len(s) for s in shapes}) > 1))  # fmt: skip
+    return (
+        (numbers
+        and (op.viewing or len(shapes) > 1 or "shape" in op.params))
+        or bool(sample.params.get("by_frequency"))
+        or sample.params.get("mode") == "r"
+        or sample.params.get("shape") == ()
+        or op.name == "linalg_lstsq"
+        or (op.name == "linalg_solve_ex" and len({len(s) for s in shapes}) > 1)
+        or (op.name == "cat" and len({len(s) for s in shapes}) > 1)
+    )
 
 
 def compare(op: Any, sample: Sample, batched: list[int]) -> None:
-    values = [wrap(variants(a, 3)) if i in batched else wrap(a) if isinstance(a, (np.ndarray, np.generic)) else a for i, a in enumerate(sample.args)]
+    values = [
+        wrap(variants(a, 3)) if i in batched else wrap(a) if isinstance(a, (np.ndarray, np.generic)) else a
+        for i, a in enumerate(sample.args)
+    ]
     where = tuple(0 if i in batched else None for i in range(len(values)))
 
     def call(*args: Any) -> Any:
@@ -60,7 +75,11 @@ def compare(op: Any, sample: Sample, batched: list[int]) -> None:
     for got, want in zip(found, zip(*each, strict=True), strict=True):
         expected = np.stack([w.array for w in want])
         assert got.array.dtype == expected.dtype
-        scale = max(1.0, float(np.nanmax(np.abs(expected[np.isfinite(expected)]), initial=0))) if expected.dtype.kind in "fc" else 1
+        scale = (
+            max(1.0, float(np.nanmax(np.abs(expected[np.isfinite(expected)]), initial=0)))
+            if expected.dtype.kind in "fc"
+            else 1
+        )
         np.testing.assert_allclose(got.array, expected, rtol=1e-12, atol=1e-12 * scale)
 
 
@@ -70,7 +89,9 @@ def test_vmap_equals_the_loop(op: Any, sample: Sample) -> None:
     if not arrays:
         return
     for batched in [arrays, *([i] for i in arrays if len(arrays) > 1)]:
-        if sample.params.get("count") is None or 1 not in batched:  # how much a mask selects may not differ from sample to sample
+        if (
+            sample.params.get("count") is None or 1 not in batched
+        ):  # how much a mask selects may not differ from sample to sample
             compare(op, sample, batched)
 
 

@@ -6,13 +6,12 @@ Losses that reduce are taken element by element and reduced for each sample. Sta
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from regrad.autograd.batching import RULES, _aligned, _caller, _with_batch, batch_rule
-from regrad.graph.value import Value, wrap
+from regrad.autograd.batching import _aligned, _caller, _with_batch, batch_rule
+from regrad.graph.value import wrap
 
 __all__: list[str] = []
 
@@ -42,8 +41,13 @@ def _convolution(size: int, values: Any, flags: Any, params: Any, *, name: str) 
     plain = _caller(name.removesuffix("_bias"))
     if not flags[1]:
         shared = bias and not flags[2]
-        out = _parted((_caller(name) if shared else plain)(_joined(_with_batch(size, x, flags[0]), 0), w, *(bias if shared else ()), **params),
-                      0, size)  # fmt: skip
+        out = _parted(
+            (_caller(name) if shared else plain)(
+                _joined(_with_batch(size, x, flags[0]), 0), w, *(bias if shared else ()), **params
+            ),
+            0,
+            size,
+        )
         return out if shared or not bias else out + bias[0].reshape(size, 1, -1, *[1] * (w.array.ndim - 2))
     x, w = _all(size, values[:2], flags[:2])
     how = {**params["how"], "groups": params["how"]["groups"] * size}
@@ -58,14 +62,16 @@ def _convolution(size: int, values: Any, flags: Any, params: Any, *, name: str) 
 def _convolution_weight(size: int, values: Any, flags: Any, params: Any) -> Any:
     y, x = _all(size, values, flags)
     how = {**params["how"], "groups": params["how"]["groups"] * size}
-    return _parted(_caller("convolution_weight")(_joined(y, 1), _joined(x, 1), **{**params, "how": how}), 0, size)
+    return _parted(
+        _caller("convolution_weight")(_joined(y, 1), _joined(x, 1), **{**params, "how": how}), 0, size
+    )
 
 
 # -- normalisations
 
 
 def _scaled(out: Any, weight: Any, bias: Any, flags: Any, rest: int) -> Any:
-    """``out * weight + bias`` for affine parameters that differ from sample to sample, with ``rest`` dimensions after them."""
+    """``out * weight + bias`` for parameters that differ between samples, with ``rest`` dimensions after them."""
     for v, flag, sign in ((weight, flags[0], "*"), (bias, flags[1], "+")):
         if v is not None:
             s = v.array.shape
@@ -98,18 +104,25 @@ def _groups(size: int, values: Any, flags: Any, params: Any) -> Any:
     x, weight, bias = values
     shared = not any(flags[1:])
     x = _with_batch(size, x, flags[0])
-    out, mean, rstd = _caller("native_group_norm")(_joined(x, 0), *((weight, bias) if shared else (None, None)), **params)
+    out, mean, rstd = _caller("native_group_norm")(
+        _joined(x, 0), *((weight, bias) if shared else (None, None)), **params
+    )
     out, mean, rstd = (_parted(v, 0, size) for v in (out, mean, rstd))
     return (out if shared else _scaled(out, weight, bias, flags[1:], x.array.ndim - 3)), mean, rstd
 
 
 @batch_rule("native_batch_norm", "batch_norm_eval", "channels_pull", "channels_scale_pull")
 def _channels(size: int, values: Any, flags: Any, params: Any, *, name: str) -> Any:
-    joined = [v if v is None else _joined(v, 0 if v.array.ndim == 2 else 1) for v in _all(size, values, flags)]
+    joined = [
+        v if v is None else _joined(v, 0 if v.array.ndim == 2 else 1) for v in _all(size, values, flags)
+    ]
     found = _caller(name)(*joined, **params)
     if name == "channels_scale_pull":
         return _parted(found, 0, size)
-    outs = [_parted(v, 0 if v.array.ndim == 1 else 1, size) for v in (found if isinstance(found, tuple) else (found,))]
+    outs = [
+        _parted(v, 0 if v.array.ndim == 1 else 1, size)
+        for v in (found if isinstance(found, tuple) else (found,))
+    ]
     return tuple(outs) if isinstance(found, tuple) else outs[0]
 
 
@@ -129,7 +142,9 @@ def _reduced(loss: Any, how: str) -> Any:
     return loss if not dims else loss.mean(dims) if how == "mean" else loss.sum(dims)
 
 
-@batch_rule("mse_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")
+@batch_rule(
+    "mse_loss", "huber_loss", "smooth_l1_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"
+)
 def _distance(size: int, values: Any, flags: Any, params: Any, *, name: str) -> Any:
     return _reduced(_caller(name)(*_aligned(values, flags), **{**params, "how": "none"}), params["how"])
 
@@ -193,11 +208,15 @@ def _embedding(size: int, values: Any, flags: Any, params: Any, *, name: str) ->
     if params.get("by_frequency"):
         return NotImplemented
     indices = _with_batch(size, indices, flags[1])
-    out = _caller(name)(_joined(weight, 0), _rows_of(size, indices, weight.array.shape[1]), **{**params, "padding_idx": -1})
+    out = _caller(name)(
+        _joined(weight, 0), _rows_of(size, indices, weight.array.shape[1]), **{**params, "padding_idx": -1}
+    )
     if params["padding_idx"] < 0:
         return out
     padding = (indices == params["padding_idx"]).unsqueeze(-1)
-    return out.masked_fill(padding, 0) if name == "embed_push" else _caller("where")(padding, out.detach(), out)
+    return (
+        out.masked_fill(padding, 0) if name == "embed_push" else _caller("where")(padding, out.detach(), out)
+    )
 
 
 @batch_rule("embed_pull")
@@ -208,4 +227,10 @@ def _embed_pull(size: int, values: Any, flags: Any, params: Any) -> Any:
     if params["padding_idx"] >= 0:
         g = g.masked_fill((indices == params["padding_idx"]).unsqueeze(-1), 0)
     rows = params["rows"]
-    return _parted(_caller("embed_pull")(g, _rows_of(size, indices, rows), **{**params, "padding_idx": -1, "rows": size * rows}), 0, size)
+    return _parted(
+        _caller("embed_pull")(
+            g, _rows_of(size, indices, rows), **{**params, "padding_idx": -1, "rows": size * rows}
+        ),
+        0,
+        size,
+    )

@@ -12,37 +12,118 @@ from typing import Any
 
 import numpy as np
 
-from regrad.autograd.batching import RULES, _aligned, _caller, _with_batch, batch_rule
+from regrad.autograd.batching import RULES, _aligned, _caller, _with_batch, batch_rule, is_tensor
 from regrad.declare import OPS
-from regrad.graph.value import Value, wrap
+from regrad.graph.value import wrap
 
 __all__ = ["SHIFTED", "TRAILING"]
 
 # op: the parameters that are dimension numbers (an int, several, or None for all)
 SHIFTED: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("sum", "mean", "prod", "amax", "amin", "any", "all", "var", "std", "logsumexp", "nansum", "count_nonzero", "max", "min",
-                     "linalg_vector_norm"), ("dim",)),
-    **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "logcumsumexp", "softmax", "log_softmax", "glu", "recurrence", "shift"), ("dim",)),
-    **dict.fromkeys(("sort", "argsort", "topk", "kthvalue", "median_along", "nanmedian_along", "mode"), ("dim",)),
+    **dict.fromkeys(
+        (
+            "sum",
+            "mean",
+            "prod",
+            "amax",
+            "amin",
+            "any",
+            "all",
+            "var",
+            "std",
+            "logsumexp",
+            "nansum",
+            "count_nonzero",
+            "max",
+            "min",
+            "linalg_vector_norm",
+        ),
+        ("dim",),
+    ),
+    **dict.fromkeys(
+        (
+            "cumsum",
+            "cumprod",
+            "cummax",
+            "cummin",
+            "logcumsumexp",
+            "softmax",
+            "log_softmax",
+            "glu",
+            "recurrence",
+            "shift",
+        ),
+        ("dim",),
+    ),
+    **dict.fromkeys(
+        ("sort", "argsort", "topk", "kthvalue", "median_along", "nanmedian_along", "mode"), ("dim",)
+    ),
     **dict.fromkeys(("flip", "squeeze", "unsqueeze", "rot90"), ("dims",)),
-    **dict.fromkeys(("select", "slice", "unbind", "split", "unsafe_split", "cat", "stack", "unfold", "cross", "share", "pick"), ("dim",)),
+    **dict.fromkeys(
+        (
+            "select",
+            "slice",
+            "unbind",
+            "split",
+            "unsafe_split",
+            "cat",
+            "stack",
+            "unfold",
+            "cross",
+            "share",
+            "pick",
+        ),
+        ("dim",),
+    ),
     **dict.fromkeys(("gather", "scatter", "scatter_add", "scatter_prod", "scatter_extreme"), ("dim",)),
     **dict.fromkeys(("fft_c2c", "fft_r2c", "fft_c2r", "resized", "scaled_pairs"), ("dim",)),
     "transpose": ("dim0", "dim1"),
     "diagonal": ("dim1", "dim2"),
-    **dict.fromkeys(("real", "imag", "view_as_real", "view_as_complex", "to_complex", "clone", "raised", "frexp"), ()),
-}  # fmt: skip
+    **dict.fromkeys(
+        ("real", "imag", "view_as_real", "view_as_complex", "to_complex", "clone", "raised", "frexp"), ()
+    ),
+}
 
 # op: how many of its last dimensions it works on; those before them broadcast, so that a batch is one more of these
 TRAILING: dict[str, int] = {
-    **dict.fromkeys(("tril", "triu", "identity_like", "linalg_cholesky_ex", "linalg_det", "linalg_eig", "linalg_eigh", "linalg_eigvals",
-                     "linalg_eigvalsh", "linalg_inv_ex", "linalg_ldl_factor_ex", "linalg_lu_factor_ex", "linalg_matrix_exp", "linalg_pinv",
-                     "linalg_qr", "linalg_slogdet", "linalg_svd", "linalg_svdvals", "geqrf"), 2),
-    **dict.fromkeys(("cholesky_solve", "linalg_solve_ex", "linalg_solve_triangular", "linalg_lstsq", "cdist",
-                     "scaled_dot_product_attention"), 2),
+    **dict.fromkeys(
+        (
+            "tril",
+            "triu",
+            "identity_like",
+            "linalg_cholesky_ex",
+            "linalg_det",
+            "linalg_eig",
+            "linalg_eigh",
+            "linalg_eigvals",
+            "linalg_eigvalsh",
+            "linalg_inv_ex",
+            "linalg_ldl_factor_ex",
+            "linalg_lu_factor_ex",
+            "linalg_matrix_exp",
+            "linalg_pinv",
+            "linalg_qr",
+            "linalg_slogdet",
+            "linalg_svd",
+            "linalg_svdvals",
+            "geqrf",
+        ),
+        2,
+    ),
+    **dict.fromkeys(
+        (
+            "cholesky_solve",
+            "linalg_solve_ex",
+            "linalg_solve_triangular",
+            "linalg_lstsq",
+            "cdist",
+            "scaled_dot_product_attention",
+        ),
+        2,
+    ),
     "permutation_of": 1,
     "dropout": 0,
-}  # fmt: skip
+}
 
 _OF_ROWS = ("max", "min", "mode", "sort", "argsort")  # with dim=None they look at all elements as one row
 
@@ -59,15 +140,20 @@ def _up(dims: Any, ndim: int) -> Any:
 def _shifted(name: str) -> Any:
     def rule(size: int, values: Any, flags: Any, params: Any) -> Any:
         values = [_with_batch(size, v, f) for v, f in zip(values, flags, strict=True)]
-        ndims = {v.array.ndim - 1 for v in values if isinstance(v, Value)}
+        ndims = {v.array.ndim - 1 for v in values if is_tensor(v)}
         ndim = max(ndims)
         if len(ndims) > 1 and name not in ("pick", "share"):
             return NotImplemented
         if ndim == 0 and SHIFTED[name] and name not in ("unsqueeze", "stack"):
             if OPS[name].viewing or name == "pick":
                 return NotImplemented
-            out = rule(size, [v.unsqueeze(1) if isinstance(v, Value) else v for v in values], flags, params)  # numbers as rows of one
-            return tuple(o.reshape(size) for o in out) if isinstance(out, tuple) else out if out is NotImplemented else out.reshape(size)
+            rows = [v.unsqueeze(1) if is_tensor(v) else v for v in values]  # numbers as rows of one
+            out = rule(size, rows, flags, params)
+            return (
+                tuple(o.reshape(size) for o in out)
+                if isinstance(out, tuple)
+                else out if out is NotImplemented else out.reshape(size)
+            )
         given = dict(params)
         for p in SHIFTED[name]:
             if given[p] is None and name in _OF_ROWS:
@@ -80,12 +166,16 @@ def _shifted(name: str) -> Any:
 
 def _trailing(name: str, keep: int) -> Any:
     def rule(size: int, values: Any, flags: Any, params: Any) -> Any:
-        if keep and any(isinstance(v, Value) and v.array.ndim - f < keep for v, f in zip(values, flags, strict=True)):
+        if keep and any(
+            is_tensor(v) and v.array.ndim - f < keep for v, f in zip(values, flags, strict=True)
+        ):
             return NotImplemented
         if OPS[name].visible > 1:  # some results may depend on one argument alone
             if len({v.array.ndim - f for v, f in zip(values, flags, strict=True)}) > 1:
                 return NotImplemented
-            values, flags = [_with_batch(size, v, f) for v, f in zip(values, flags, strict=True)], [True] * len(values)
+            values, flags = [_with_batch(size, v, f) for v, f in zip(values, flags, strict=True)], [
+                True
+            ] * len(values)
         out = _caller(name)(*_aligned(values, flags), **params)
         if isinstance(out, tuple) and any(o.array.shape[:1] != (size,) for o in out):
             return NotImplemented  # an empty result, which knows no batch
@@ -146,7 +236,9 @@ def _into_shape(size: int, values: Any, flags: Any, params: Any, *, name: str) -
     if not shape:
         return NotImplemented
     values = [_with_batch(size, v, f) for v, f in zip(values, flags, strict=True)]
-    return _caller(name)(*values, **{**params, "shape": (size, *shape), "dim": _up(params["dim"], len(shape))})
+    return _caller(name)(
+        *values, **{**params, "shape": (size, *shape), "dim": _up(params["dim"], len(shape))}
+    )
 
 
 @batch_rule("diag_embed")
@@ -180,10 +272,12 @@ def _extreme(size: int, values: Any, flags: Any, params: Any, *, name: str) -> A
 @batch_rule("searchsorted")
 def _searchsorted(size: int, values: Any, flags: Any, params: Any) -> Any:
     sequence, wanted, sorter = values
-    if isinstance(wanted, Value) and sequence.array.ndim == 1 and not flags[0] and not flags[2]:
+    if is_tensor(wanted) and sequence.array.ndim == 1 and not flags[0] and not flags[2]:
         return _caller("searchsorted")(*values, **params)
-    wanted = wanted if isinstance(wanted, Value) else wrap(np.asarray(wanted))
-    sequence, wanted, sorter = (_with_batch(size, v, f) for v, f in zip((sequence, wanted, sorter), flags, strict=True))
+    wanted = wanted if is_tensor(wanted) else wrap(np.asarray(wanted))
+    sequence, wanted, sorter = (
+        _with_batch(size, v, f) for v, f in zip((sequence, wanted, sorter), flags, strict=True)
+    )
     if sequence.array.ndim > 2:
         return _caller("searchsorted")(sequence, wanted, sorter, **params)
     rows = wanted.reshape(size, prod(wanted.array.shape[1:]))
@@ -194,7 +288,9 @@ def _searchsorted(size: int, values: Any, flags: Any, params: Any) -> Any:
 def _roll(size: int, values: Any, flags: Any, params: Any) -> Any:
     x, dims, shape = values[0], params["dims"], values[0].array.shape
     if dims is None:
-        return _caller("roll")(x.reshape(size, prod(shape[1:])), shifts=params["shifts"], dims=(1,)).reshape(*shape)
+        return _caller("roll")(x.reshape(size, prod(shape[1:])), shifts=params["shifts"], dims=(1,)).reshape(
+            *shape
+        )
     return _caller("roll")(x, **{**params, "dims": _up(dims, x.array.ndim - 1)})
 
 
@@ -212,13 +308,17 @@ def _matmul(size: int, values: Any, flags: Any, params: Any) -> Any:
     a = a if of_a > 1 else a.unsqueeze(-2)
     b = b if of_b > 1 else b.unsqueeze(-1)
     out = _caller("matmul")(*_aligned((a, b), flags))
-    return out if min(of_a, of_b) > 1 else out.squeeze((-2, -1)) if of_a == of_b else out.squeeze(-2 if of_a == 1 else -1)
+    return (
+        out
+        if min(of_a, of_b) > 1
+        else out.squeeze((-2, -1)) if of_a == of_b else out.squeeze(-2 if of_a == 1 else -1)
+    )
 
 
 @batch_rule("attention_weights")
 def _weights(size: int, values: Any, flags: Any, params: Any) -> Any:
     *others, total = (_with_batch(size, v, f) for v, f in zip(values, flags, strict=True))
-    flags = [isinstance(v, Value) for v in values]
+    flags = [is_tensor(v) for v in values]
     *aligned, column = _aligned((*others, None if total is None else total.unsqueeze(-1)), flags)
     return _caller("attention_weights")(*aligned, None if column is None else column.squeeze(-1), **params)
 
@@ -232,7 +332,9 @@ def _linear(size: int, values: Any, flags: Any, params: Any) -> Any:
     else:
         x = _with_batch(size, x, flags[0])
         flat = x.reshape(size, -1, x.array.shape[-1])
-        out = _caller("matmul")(flat, _with_batch(size, w, flags[1]).transpose(1, 2)).reshape(*x.array.shape[:-1], w.array.shape[-2])
+        out = _caller("matmul")(flat, _with_batch(size, w, flags[1]).transpose(1, 2)).reshape(
+            *x.array.shape[:-1], w.array.shape[-2]
+        )
     if bias is None:
         return out
     out, bias = _aligned((out, bias), (flags[0] or flags[1], flags[2]))
@@ -250,8 +352,13 @@ def _contract(size: int, values: Any, flags: Any, params: Any) -> Any:
     """A product by labels: the batch is one label more."""
     left, right, into = (tuple(params[k]) for k in ("left", "right", "into"))
     batch = (max((*left, *right, *into), default=0) + 1,)
-    return _caller("contract")(*values, left=batch + left if flags[0] else left, right=batch + right if flags[1] else right,
-                               into=batch + into, shape=(size, *params["shape"]))  # fmt: skip
+    return _caller("contract")(
+        *values,
+        left=batch + left if flags[0] else left,
+        right=batch + right if flags[1] else right,
+        into=batch + into,
+        shape=(size, *params["shape"]),
+    )
 
 
 # -- positions
@@ -288,7 +395,7 @@ def _positions(name: str) -> Any:
         given = {**params, "shape": (size, *params["shape"])} if name == "index_grad" else params
         whole = tuple(given["shape"]) if name == "index_grad" else x.array.shape
         picked = (count,) if count is not None else k.array.shape[1:] if flags[1] else k.array.shape
-        if rest and isinstance(rest[0], Value):  # as wide as what is written to
+        if rest and is_tensor(rest[0]):  # as wide as what is written to
             slabs = (*whole[1 : dim + 1], *picked, *whole[dim + span + 1 :])
             v, s = rest[0], rest[0].array.shape
             v = v.reshape(size, *[1] * (len(slabs) + 1 - len(s)), *s[1:]) if flags[2] else v
@@ -300,15 +407,28 @@ def _positions(name: str) -> Any:
         into, read = _order(len(whole), dim, span), _order(len(whole) - span + len(picked), dim, len(picked))
         where = _offsets(size, k, prod(whole[1 + dim : 1 + dim + span]))
         if name == "index_grad":
-            out = op(x.permute(*read), where, shape=tuple(whole[d] for d in into), dim=0, span=span + 1, count=None)
+            out = op(
+                x.permute(*read), where, shape=tuple(whole[d] for d in into), dim=0, span=span + 1, count=None
+            )
             return out.permute(*_back(into))
-        rest = [v.permute(*read) if isinstance(v, Value) else v for v in rest]
+        rest = [v.permute(*read) if is_tensor(v) else v for v in rest]
         out = op(x.permute(*into), where, *rest, dim=0, span=span + 1, count=None)
         return out.permute(*_back(into if rest else read))
 
     return rule
 
 
-for _name in ("index", "index_select", "take", "masked_select", "index_grad", "index_put", "index_copy", "index_fill", "put", "masked_scatter",
-              "index_add"):  # fmt: skip
+for _name in (
+    "index",
+    "index_select",
+    "take",
+    "masked_select",
+    "index_grad",
+    "index_put",
+    "index_copy",
+    "index_fill",
+    "put",
+    "masked_scatter",
+    "index_add",
+):
     RULES[_name] = _positions(_name)

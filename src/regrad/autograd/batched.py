@@ -12,7 +12,9 @@ from regrad.graph.value import wrap
 __all__ = ["batched_grad"]
 
 
-def batched_grad(outputs: Any, inputs: Any, cotangents: Any, retain: bool, create: bool, allow: bool, materialize: bool) -> tuple[Any, ...]:
+def batched_grad(
+    outputs: Any, inputs: Any, cotangents: Any, retain: bool, create: bool, allow: bool, materialize: bool
+) -> tuple[Any, ...]:
     """The gradients for each row of the cotangents, the rows in front."""
     from regrad.autograd import batch_folds as batch_folds  # fills the table of rules, as the next one does
     from regrad.autograd import batch_indexing as batch_indexing
@@ -24,12 +26,17 @@ def batched_grad(outputs: Any, inputs: Any, cotangents: Any, retain: bool, creat
         raise RuntimeError("is_grads_batched=True needs grad_outputs with a leading batch dimension")
     sizes = {g.array.shape[0] for g in cotangents if g is not None and g.array.ndim}
     if len(sizes) != 1:
-        raise RuntimeError(f"is_grads_batched=True needs grad_outputs of one batch size in front, got {sorted(sizes)}")
+        raise RuntimeError(
+            f"is_grads_batched=True needs grad_outputs of one batch size in front, got {sorted(sizes)}"
+        )
     for o, g in zip(outputs, cotangents, strict=True):
         if g is not None and g.array.shape[1:] != o.array.shape:
-            raise RuntimeError(f"If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The "
-                               f"sizes of the remaining dimensions are expected to match the shape of corresponding output, but a mismatch "
-                               f"was detected: grad_output has a shape of {list(g.array.shape)} and output has a shape of {list(o.array.shape)}.")  # fmt: skip
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the"
+                " batch dimension. The sizes of the remaining dimensions are expected to match the shape of"
+                " corresponding output, but a mismatch was detected: grad_output has a shape of"
+                f" {list(g.array.shape)} and output has a shape of {list(o.array.shape)}."
+            )
     level = Level(sizes.pop(), mode().batch, "error")
     token = MODE.set(mode().but(batch=level))
     try:
@@ -41,8 +48,10 @@ def batched_grad(outputs: Any, inputs: Any, cotangents: Any, retain: bool, creat
     for x, g in zip(inputs, found, strict=True):
         if g is None:
             if not allow:
-                raise RuntimeError("One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
-                                   "is the desired behavior.")  # fmt: skip
+                raise RuntimeError(
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set"
+                    " allow_unused=True if this is the desired behavior."
+                )
             out.append(wrap(np.zeros((level.size, *x.array.shape), x.array.dtype)) if materialize else None)
         else:
             out.append(g.value if isinstance(g, Batched) else g.expand(level.size, *g.shape))

@@ -61,8 +61,10 @@ class Level:
     def draw(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A random function inside `vmap`: once for all samples, or for each of them, as ``randomness`` says."""
         if self.randomness == "error":
-            raise RuntimeError("vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
-                               "randomness flags on vmap or perform the randomness operation out of vmap")  # fmt: skip
+            raise RuntimeError(
+                "vmap: called random operation while in randomness error mode. Please either use the 'same'"
+                " or 'different' randomness flags on vmap or perform the randomness operation out of vmap"
+            )
         own = [isinstance(a, Batched) and a.level is self for a in args]
         from regrad.ops import random
 
@@ -76,7 +78,12 @@ class Level:
             for k in range(self.size):
                 if self.randomness == "same":
                     source.set_state(start)
-                outs.append(fn(*[a.value.select(0, k) if mine else a for a, mine in zip(args, own, strict=True)], **kwargs))
+                outs.append(
+                    fn(
+                        *[a.value.select(0, k) if mine else a for a, mine in zip(args, own, strict=True)],
+                        **kwargs,
+                    )
+                )
             if isinstance(outs[0], tuple):
                 return tuple(self.wrap(_stack(list(column))) for column in zip(*outs, strict=True))
             return self.wrap(_stack(outs))
@@ -98,7 +105,12 @@ class Level:
         token = MODE.set(mode().but(batch=level.outer))
         try:
             if cls.generate_vmap_rule:
-                outs = [cls.apply(*[v.select(0, k) if d == 0 else v for v, d in zip(values, in_dims, strict=True)]) for k in range(level.size)]
+                outs = [
+                    cls.apply(
+                        *[v.select(0, k) if d == 0 else v for v, d in zip(values, in_dims, strict=True)]
+                    )
+                    for k in range(level.size)
+                ]
                 several = isinstance(outs[0], tuple)
                 columns = list(zip(*outs, strict=True)) if several else [outs]
                 out: Any = tuple(_stack(list(c)) for c in columns)
@@ -111,14 +123,18 @@ class Level:
             MODE.reset(token)
         if isinstance(out, tuple):
             dims = dims if isinstance(dims, tuple) else (dims,) * len(out)
-            return tuple(o if d is None else level.wrap(o.movedim(d, 0)) for o, d in zip(out, dims, strict=True))
+            return tuple(
+                o if d is None else level.wrap(o.movedim(d, 0)) for o, d in zip(out, dims, strict=True)
+            )
         return out if dims is None else level.wrap(out.movedim(dims, 0))
 
 
 def _data_dependent(what: str) -> Callable[..., Any]:
     def refuse(self: Any, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(f"vmap: It looks like you're {what}. A batched tensor has no single value; use rg.where for choices, or a loop "
-                           f"instead of vmap.")  # fmt: skip
+        raise RuntimeError(
+            f"vmap: It looks like you're {what}. A batched tensor has no single value; use rg.where for"
+            " choices, or a loop instead of vmap."
+        )
 
     return refuse
 
@@ -151,7 +167,10 @@ class Batched(Tensor):
         if not isinstance(result, Batched) or result.level is not self.level:
             result = self.level.wrap(result.expand(self.level.size, *result.shape))
         if result.array.shape != self.array.shape:
-            raise RuntimeError(f"output with shape {list(self.array.shape)} doesn't match the broadcast shape {list(result.array.shape)}")
+            raise RuntimeError(
+                f"output with shape {list(self.array.shape)} doesn't match the broadcast shape"
+                f" {list(result.array.shape)}"
+            )
         self.value.copy_(result.value)
         return self
 
@@ -163,16 +182,19 @@ class Batched(Tensor):
     __float__ = _data_dependent(_CHOICE)
     __index__ = _data_dependent(_CHOICE)
 
-    def __repr__(self, *, tensor_contents: Any = None) -> str:
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:  # type: ignore[override]
         return f"BatchedTensor(lvl={self.level.depth}, bdim=0, value={self.value!r})"
 
 
 def refuse_batched(level: Level | None, source: Any) -> None:
-    """Refuse to write what differs between the samples of a deeper `vmap` into something that is batched only up to ``level``."""
+    """Refuse to write what differs between samples of a `vmap` deeper than ``level`` into what is batched no deeper."""
     if isinstance(source, Batched) and (level is None or source.level.depth > level.depth):
-        raise RuntimeError("vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args that "
-                           "has more elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped over "
-                           "in a vmap. Please try to use out-of-place operators instead of inplace arithmetic.")  # fmt: skip
+        raise RuntimeError(
+            "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor"
+            " `other` in extra_args that has more elements than `self`. This happened due to `other` being"
+            " vmapped over but `self` not being vmapped over in a vmap. Please try to use out-of-place"
+            " operators instead of inplace arithmetic."
+        )
 
 
 def _stack(values: list[Any]) -> Any:
@@ -181,7 +203,9 @@ def _stack(values: list[Any]) -> Any:
     return stack(values)
 
 
-def _run(level: Level, op: Any, values: tuple[Any, ...], flags: tuple[bool, ...], params: dict[str, Any]) -> Any:
+def _run(
+    level: Level, op: Any, values: tuple[Any, ...], flags: tuple[bool, ...], params: dict[str, Any]
+) -> Any:
     if op.kind == "elementwise":
         return op.caller(*_aligned(values, flags), **params)
     rule = RULES.get(op.name)
@@ -194,7 +218,9 @@ def _run(level: Level, op: Any, values: tuple[Any, ...], flags: tuple[bool, ...]
 
 def _aligned(values: tuple[Any, ...], flags: tuple[bool, ...]) -> list[Any]:
     """Batched values with dimensions of size 1 after the batch, so that all broadcast as their samples do."""
-    ndim = max((v.array.ndim - f for v, f in zip(values, flags, strict=True) if isinstance(v, Value)), default=0)
+    ndim = max(
+        (v.array.ndim - f for v, f in zip(values, flags, strict=True) if isinstance(v, Value)), default=0
+    )
     out = []
     for v, f in zip(values, flags, strict=True):
         if f and v.array.ndim - 1 < ndim:
@@ -204,14 +230,17 @@ def _aligned(values: tuple[Any, ...], flags: tuple[bool, ...]) -> list[Any]:
     return out
 
 
-def _loop(level: Level, op: Any, values: tuple[Any, ...], flags: tuple[bool, ...], params: dict[str, Any]) -> Any:
+def _loop(
+    level: Level, op: Any, values: tuple[Any, ...], flags: tuple[bool, ...], params: dict[str, Any]
+) -> Any:
     """The op once per sample; says so once."""
     if op.name not in _told:
         _told.add(op.name)
-        warnings.warn(f"vmap: {op.name!r} has no batching rule here and runs once per sample", LoopWarning, stacklevel=6)
-    outs = []
-    for k in range(level.size):
-        outs.append(op.caller(*[v.select(0, k) if f else v for v, f in zip(values, flags, strict=True)], **params))
+        warnings.warn(
+            f"vmap: {op.name!r} has no batching rule here and runs once per sample", LoopWarning, stacklevel=6
+        )
+    pairs = list(zip(values, flags, strict=True))
+    outs = [op.caller(*[v.select(0, k) if f else v for v, f in pairs], **params) for k in range(level.size)]
     if isinstance(outs[0], (tuple, list)):
         return tuple(_stack(list(column)) for column in zip(*outs, strict=True))
     return _stack(outs)
@@ -245,9 +274,14 @@ def _caller(name: str) -> Any:
     return OPS[name].caller
 
 
+def is_tensor(v: Any) -> bool:
+    """Is an argument of an op a tensor (and no number, and not left out)?"""
+    return isinstance(v, Value)
+
+
 def _with_batch(size: int, value: Any, flag: bool) -> Any:
     """A value with the batch in front, expanded if it has none."""
-    return value if flag or not isinstance(value, Value) else value.expand(size, *value.array.shape)
+    return value if flag or not is_tensor(value) else value.expand(size, *value.array.shape)
 
 
 # -- rules of the ops that the engine itself stands on
@@ -274,5 +308,3 @@ def _sum_to(size: int, values: Any, flags: Any, params: Any) -> Any:
     extra = x.array.ndim - 1 - len(target)
     kept = _caller("sum_to")(x, shape=(size, *[1] * extra, *target))
     return kept.reshape(size, *target)
-
-

@@ -8,6 +8,7 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.autograd.forward_a
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,14 @@ from regrad.graph.modes import MODE, mode
 from regrad.graph.node import meta_of
 from regrad.graph.value import Value, wrap
 
-__all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
+__all__ = [
+    "UnpackedDualTensor",
+    "dual_level",
+    "enter_dual_level",
+    "exit_dual_level",
+    "make_dual",
+    "unpack_dual",
+]
 
 
 class UnpackedDualTensor(NamedTuple):
@@ -27,7 +35,7 @@ class UnpackedDualTensor(NamedTuple):
     tangent: Any
 
 
-class dual_level:  # noqa: N801 - PyTorch's name
+class dual_level:
     """The context in which dual tensors live; their tangents end with it.
 
     >>> import regrad.autograd.forward_ad as fwAD
@@ -39,14 +47,16 @@ class dual_level:  # noqa: N801 - PyTorch's name
 
     def __enter__(self) -> int:
         self._was = mode()
-        self._made: list[Any] = []
-        MODE.set(self._was.but(dual=self._was.dual + 1))
-        return self._was.dual
+        MODE.set(self._was.but(dual=(*self._was.dual, _number())))
+        return len(self._was.dual)
 
     def __exit__(self, *exc: object) -> None:
         MODE.set(self._was)
 
 
+_number = itertools.count(
+    1
+).__next__  # no two levels have the same, so that a tangent does not outlive its own
 _entered: list[dual_level] = []
 
 
@@ -59,32 +69,45 @@ def enter_dual_level() -> int:
 
 def exit_dual_level(*, level: int | None = None) -> None:
     """Leave the level entered last."""
-    if not _entered or (level is not None and level != mode().dual - 1):
-        raise RuntimeError(f"Trying to exit a forward AD level that was not the last one that was created (level {level})")
+    if not _entered or (level is not None and level != len(mode().dual) - 1):
+        raise RuntimeError(
+            "Trying to exit a forward AD level that was not the last one that was created; enter_dual_level()"
+            " comes first"
+        )
     _entered.pop().__exit__()
 
 
 def _level(level: int | None, what: str) -> int:
-    depth = mode().dual
-    if depth == 0:
-        raise RuntimeError(f"{what}: Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first.")
-    return depth - 1 if level is None else level
+    levels = mode().dual
+    if not levels:
+        raise RuntimeError(
+            "Trying to create a dual Tensor for forward AD but no level exists, make sure to"
+            " enter_dual_level() first."
+        )
+    if level is not None and not 0 <= level < len(levels):
+        raise RuntimeError(f"{what}: there is no forward AD level {level}; {len(levels)} are entered")
+    return levels[-1 if level is None else level]
 
 
 def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
     """A view of ``tensor`` that carries ``tangent``, of the same shape and dtype."""
     at = _level(level, "make_dual")
-    for what, t in (("tensor", tensor), ("tangent", tangent)):
+    for what, t in (("primal", tensor), ("tangent", tangent)):
         if not isinstance(t, Value):
             raise TypeError(f"make_dual: {what} must be a Tensor, not {type(t).__name__}")
         if t.array.dtype.kind not in "fcV":
             raise ValueError(f"Expected {what} to be floating point or complex, but got: {t.array.dtype}")
     if tensor.array.shape != tangent.array.shape:
-        raise RuntimeError(f"Trying to set a forward gradient that has a different size than that of the original Tensor, this is not supported. "
-                           f"Tensor is of size {list(tensor.array.shape)} while the given forward gradient is of size "
-                           f"{list(tangent.array.shape)}.")  # fmt: skip
+        raise RuntimeError(
+            "Trying to set a forward gradient that has a different size than that of the original Tensor,"
+            f" this is not supported. Tensor is of size {list(tensor.array.shape)} while the given forward"
+            f" gradient is of size {list(tangent.array.shape)}."
+        )
     if at in _tangents(tensor):
-        raise RuntimeError("make_dual: the tensor already has a tangent at this level; unpack it first, or use a new level")
+        raise RuntimeError(
+            "Making a dual Tensor based on a Tensor that already has a forward gradient at the same level is"
+            " not supported; unpack it first, or enter a new level."
+        )
     edge = tensor._edge() if hasattr(tensor, "_edge") else tensor.edge
     out = wrap(tensor.array, edge)
     meta_of(out).tangent = {**_tangents(tensor), at: tangent}
@@ -93,7 +116,7 @@ def make_dual(tensor: Any, tangent: Any, *, level: int | None = None) -> Any:
 
 def unpack_dual(tensor: Any, *, level: int | None = None) -> UnpackedDualTensor:
     """The value and the tangent of a dual tensor; the tangent is None outside the level that made it."""
-    if mode().dual == 0 and level is None:
+    if not mode().dual and level is None:
         return UnpackedDualTensor(tensor, None)
     at = _level(level, "unpack_dual")
     tangent = _tangents(tensor).get(at)
@@ -113,10 +136,21 @@ def function_with_tangents(cls: Any, args: tuple[Any, ...]) -> Any:
     inner = function_with_tangents(cls, bare)
     out, ctx = _apply(cls, bare) if inner is NotImplemented else (inner, None)
     if ctx is None:
-        raise NotImplementedError(f"{cls.__name__}: a custom function inside nested forward-mode levels is not supported; use reverse mode for "
-                                  f"one of them")  # fmt: skip
-    given = [t if t is not None or not isinstance(a, Value) or not ctx._materialize or a.array.dtype.kind not in "fc" else
-             wrap(np.zeros_like(a.array)) for t, a in zip(moving, args, strict=True)]  # fmt: skip
+        raise NotImplementedError(
+            f"{cls.__name__}: a custom function inside nested forward-mode levels is not supported; use"
+            " reverse mode for one of them"
+        )
+    given = [
+        (
+            t
+            if t is not None
+            or not isinstance(a, Value)
+            or not ctx._materialize
+            or a.array.dtype.kind not in "fc"
+            else wrap(np.zeros_like(a.array))
+        )
+        for t, a in zip(moving, args, strict=True)
+    ]
     pushed = cls.jvp(ctx, *given)
     outs = out if isinstance(out, tuple) else (out,)
     pushed = pushed if isinstance(pushed, tuple) else (pushed,)

@@ -150,7 +150,7 @@ def run(
     )
     quiet = quiet_set(QUIET)
     # Tangents and batches live on tensors: inside a dual level or a vmap the rules run on these.
-    tensors = record or state.dual > 0 or state.batch is not None
+    tensors = record or bool(state.dual) or state.batch is not None
     walk = _Walk(
         nodes,
         order,

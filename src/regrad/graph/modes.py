@@ -15,7 +15,7 @@ __all__ = ["MODE", "RECORD", "SILENT", "Mode", "Switch", "mode"]
 
 class Mode:
     """record: grow the graph; inference: results are barred from graphs; policy: the stack of saved-value policies;
-    anomaly: None, or whether nan is checked; dual: depth of forward-mode levels; batch: the innermost vmap level;
+    anomaly: None, or whether nan is checked; dual: numbers of the forward-mode levels entered; batch: the innermost vmap level;
     watch: observers of the ops (such as `allow_mutation_on_saved_tensors`).
     """
 
@@ -27,7 +27,7 @@ class Mode:
         inference: bool = False,
         policy: tuple[Any, ...] = (),
         anomaly: bool | None = None,
-        dual: int = 0,
+        dual: tuple[int, ...] = (),
         batch: Any = None,
         watch: tuple[Any, ...] = (),
     ) -> None:

@@ -172,7 +172,7 @@ class _Region:
         args = [a.value(self.seq) if isinstance(a, _Argument) else a for a in self.args]
         kwargs = {k: a.value(self.seq) if isinstance(a, _Argument) else a for k, a in self.kwargs.items()}
         state = random.get_rng_state() if self.rng is not None else None
-        token = MODE.set(mode().but(record=True, policy=((collect, wrap),), dual=0))
+        token = MODE.set(mode().but(record=True, policy=((collect, wrap),), dual=()))
         try:
             if self.rng is not None:
                 random.set_rng_state(self.rng)
