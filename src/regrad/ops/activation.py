@@ -16,7 +16,7 @@ import numpy as np
 from regrad import dtypes, shapes
 from regrad.declare import elementwise, general, linear
 from regrad.errors import ShapeError
-from regrad.graph.value import Value, wrap
+from regrad.graph.value import wrap
 from regrad.kernels.reference import activation as kernels
 from regrad.ops import arithmetic, choosing, exponential, joining, reduction, shaping, trigonometric
 from regrad.ops.core import cast
@@ -188,7 +188,7 @@ def scaled(x, noise):
 
 def rrelu(input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False,
           inplace: bool = False) -> Any:
-    """Leaky rectified linear unit whose slopes are drawn from ``[lower, upper)`` in training, else their mean.
+    """Leaky rectified linear unit; its slope is drawn from ``[lower, upper)`` in training, else their mean.
 
     Raises RuntimeError if ``lower > upper``. Xu et al. (2015), https://arxiv.org/abs/1505.00853.
     PyTorch: torch.nn.functional.rrelu.
@@ -237,7 +237,9 @@ def shrunk_soft(x, *, lambd):
 
 
 def softshrink(input: Any, lambd: float = 0.5) -> Any:
-    """Each element moved towards zero by ``lambd``, and zero where it would pass it; RuntimeError for negative ``lambd``.
+    """Each element moved towards zero by ``lambd``, and zero where it would pass it.
+
+    Raises RuntimeError for a negative ``lambd``.
 
     PyTorch: torch.nn.functional.softshrink.
 
@@ -482,7 +484,7 @@ def selu(input: Any, inplace: bool = False) -> Any:
 
 
 def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
-    """Continuously differentiable exponential linear unit: ``x`` where positive, else ``alpha (exp(x / alpha) - 1)``.
+    """Continuously differentiable `elu`: ``x`` where positive, else ``alpha (exp(x / alpha) - 1)``.
 
     Barron (2017), https://arxiv.org/abs/1704.07483. PyTorch: torch.nn.functional.celu.
 
@@ -568,8 +570,12 @@ def normalized(x, *, dim):
     """``exp(x)``, divided by its sum along ``dim``."""
 
 
+def _log_softmax_push(t: Any, out: Any, dim: int) -> Any:
+    return t - reduction.sum(t * exponential.exp(out), dim, True)
+
+
 @general(x=lambda g, out, *, dim: g - exponential.exp(out) * reduction.sum(g, dim, True),
-         jvp=lambda args, outs, tangents, params: tangents[0] - reduction.sum(tangents[0] * exponential.exp(outs[0]), params["dim"], True),
+         jvp=lambda args, outs, tangents, params: _log_softmax_push(tangents[0], outs[0], **params),
          kernel=kernels.log_softmax, name="log_softmax", shape=shapes.same)  # fmt: skip
 def log_normalized(x, *, dim):
     """Logarithm of the softmax along ``dim``."""
@@ -592,7 +598,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: Any = 3, dtype: Any
     With ``dtype`` the elements are converted first. Integers need one: NotImplementedError.
     PyTorch: torch.nn.functional.softmax.
 
-    >>> rg.softmax(rg.tensor([0., 0., 100.]), dim=0)
+    >>> rg.softmax(rg.tensor([0., 0., 1000.]), dim=0)
     tensor([0., 0., 1.])
     """
     if isinstance(_stacklevel, dtypes.dtype):  # rg.softmax(x, 0, rg.float64)
@@ -659,7 +665,8 @@ hardswish_ = in_place(swished, "hardswish_")
 silu_ = in_place(weighted_sigmoid, "silu_")
 mish_ = in_place(mished, "mish_")
 
-METHODS = {"hardshrink": hardshrink, "log_softmax": log_softmax, "prelu": prelu, "relu": relu, "softmax": softmax}
+METHODS = {"hardshrink": hardshrink, "log_softmax": log_softmax, "prelu": prelu, "relu": relu,
+           "softmax": softmax}  # fmt: skip
 INPLACE = ("relu",)
 FUNCTIONAL = ("celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
               "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid",

@@ -1,4 +1,4 @@
-"""Attention, embeddings, distances between vectors, and dropout. Start reading at `scaled_dot_product_attention`.
+"""Attention, embeddings, distances between vectors, and dropout.
 
 `attended` saves the queries, keys, values, its result and one number a query; the matrix of weights is made
 again when the derivative needs it. Dropout draws its mask first, as a value of its own, and is then linear in
@@ -17,7 +17,7 @@ from regrad import dtypes, shapes
 from regrad.declare import general, linear
 from regrad.errors import ShapeError
 from regrad.graph import versions
-from regrad.graph.value import Value, wrap
+from regrad.graph.value import wrap
 from regrad.kernels.reference import attention as kernels
 from regrad.ops import choosing, joining, shaping
 from regrad.ops.activation import softmax
@@ -66,8 +66,10 @@ def _attention_pull(g: Any, xs: Any, out: Any, total: Any, causal: bool, scale: 
     else:
         of_v = sum_to(matmul(_swap(p), of_out), shape=v.shape)
         level = summed(of_out * out, -1, True)
-        change = p * (matmul(of_out, _swap(v)) - (level if of_total is None else level - shaping.unsqueeze(of_total, -1)))
-    pieces = [sum_to(matmul(change, k), shape=q.shape) * scale, sum_to(matmul(_swap(change), q), shape=k.shape) * scale, of_v]
+        level = level if of_total is None else level - shaping.unsqueeze(of_total, -1)
+        change = p * (matmul(of_out, _swap(v)) - level)
+    pieces = [sum_to(matmul(change, k), shape=q.shape) * scale,
+              sum_to(matmul(_swap(change), q), shape=k.shape) * scale, of_v]  # fmt: skip
     if mask is not None:
         pieces.append(None if mask.dtype in (np.bool_, dtypes.bool_) else sum_to(change, shape=mask.shape))
     return pieces
@@ -114,7 +116,7 @@ def _check_attention(query: Any, key: Any, value: Any, attn_mask: Any, is_causal
 def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None,
                                  dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
                                  enable_gqa: bool = False) -> Any:
-    """``softmax(query keyᵀ scale + attn_mask) value``: each query's average of the values, by how well the keys fit.
+    """``softmax(query keyᵀ scale + attn_mask) value``: an average of the values, by how well their keys fit.
 
     Shapes (..., L, E), (..., S, E) and (..., S, Ev) give (..., L, Ev). ``attn_mask`` (..., L, S) is added, or
     boolean: True takes part; a query that nothing takes part for gives zeros. ``is_causal`` lets query i see
@@ -225,7 +227,9 @@ def _projected(query: Any, key: Any, value: Any, packed: Any, bias: Any, separat
 
 def _grown(mask: Any) -> Any:
     """A mask with one more key, which takes part."""
-    return None if mask is None else joining.cat((mask, wrap(np.zeros((*mask.shape[:-1], 1), mask.array.dtype))), -1)
+    if mask is None:
+        return None
+    return joining.cat((mask, wrap(np.zeros((*mask.shape[:-1], 1), mask.array.dtype))), -1)
 
 
 def multi_head_attention_forward(query: Any, key: Any, value: Any, embed_dim_to_check: int, num_heads: int,
@@ -237,7 +241,7 @@ def multi_head_attention_forward(query: Any, key: Any, value: Any, embed_dim_to_
                                  k_proj_weight: Any = None, v_proj_weight: Any = None, static_k: Any = None,
                                  static_v: Any = None, average_attn_weights: bool = True,
                                  is_causal: bool = False,) -> tuple[Any, Any]:
-    """Attention in ``num_heads`` parts of the features, between learned projections; what `nn.MultiheadAttention` runs.
+    """Attention in ``num_heads`` parts of the features, between learned projections.
 
     ``query`` is (L, N, E) or (L, E), ``key`` and ``value`` (S, N, E) or (S, E). Masks are added, or boolean:
     True is left out. Returns the result and the weights (averaged over the heads unless told otherwise), or
@@ -288,7 +292,8 @@ def multi_head_attention_forward(query: Any, key: Any, value: Any, embed_dim_to_
         if tuple(attn_mask.shape) != full:
             raise RuntimeError(f"multi_head_attention_forward: The shape of the {len(attn_mask.shape)}D "
                                f"attn_mask is {tuple(attn_mask.shape)}, but should be {full}.")
-        attn_mask = shaping.reshape(attn_mask, (1, 1, *full) if len(full) == 2 else (batch, num_heads, length, sources))
+        split = (1, 1) if len(full) == 2 else (batch, num_heads)
+        attn_mask = shaping.reshape(attn_mask, (*split, length, sources))
     if key_padding_mask is not None:
         _require(tuple(key_padding_mask.shape) == (batch, sources),
                  f"Expected key_padded_mask.shape to be {(batch, sources)}, but got "
@@ -345,7 +350,10 @@ def _static(x: Any, what: str, batch: int, heads: int, each: int) -> Any:
         g=lambda g, indices, *, padding_idx: embed_push(g, indices, padding_idx=padding_idx),
         shape=lambda g, indices, *, rows, **_: (rows, g[-1]))  # fmt: skip
 def embed_pull(g, indices, *, rows, padding_idx, by_frequency):
-    """The cotangent of `embedding` pulled back to a table of ``rows``. Its own derivative knows no frequencies, as in PyTorch."""
+    """The cotangent of `embedding` pulled back to a table of ``rows``.
+
+    Its own derivative knows nothing of frequencies, as in PyTorch.
+    """
 
 
 def _rows_shape(weight: Any, indices: Any, **_: Any) -> tuple[int, ...]:
@@ -532,9 +540,10 @@ def _bag_max(weight: Any, indices: Any, bags: Any, count: int) -> Any:
 
 
 def one_hot(tensor: Any, num_classes: int = -1) -> Any:
-    """A row of zeros with a single 1 for each class; without ``num_classes``, one more than the largest class.
+    """A row of zeros with a single 1 for each class.
 
-    Raises RuntimeError for what is no class. PyTorch: torch.nn.functional.one_hot.
+    There are ``num_classes`` classes, or one more than the largest one. Raises RuntimeError for what is no
+    class. PyTorch: torch.nn.functional.one_hot.
 
     >>> rg.nn.functional.one_hot(rg.tensor([0, 2]))
     tensor([[1, 0, 0],

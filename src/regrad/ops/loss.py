@@ -1,4 +1,4 @@
-"""Losses: one number that says how far a network is from its targets. Start reading at `reduced` and `mse_loss`.
+"""Losses: one number that says how far a network is from its targets. Start reading at `mse_loss`.
 
 The common ones (squares, cross entropy) are ops of their own, which save little and take few passes over
 memory; the others are written in other ops. Arguments ``size_average`` and ``reduce`` are the old way to say
@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from regrad import dtypes, shapes
+from regrad import shapes
 from regrad.declare import elementwise, general, linear
 from regrad.errors import ShapeError
 from regrad.graph.value import Value, wrap
 from regrad.kernels.reference import activation as activation_kernels
 from regrad.kernels.reference import loss as kernels
 from regrad.ops import arithmetic, choosing, exponential, shaping
-from regrad.ops.activation import between, clipped, log_softmax, logsigmoid, rectified
+from regrad.ops.activation import clipped, log_softmax, logsigmoid, rectified
 from regrad.ops.reduction import mean
 from regrad.ops.reduction import sum as summed
 
@@ -54,8 +54,8 @@ def _total(loss: Any, how: str) -> Any:
     """`reduced` of an array, in its dtype."""
     if how == "none":
         return loss
-    return np.asarray((loss.mean if how == "mean" else loss.sum)(dtype=np.float32 if loss.dtype.itemsize == 2 else None),
-                      loss.dtype)  # fmt: skip
+    wide = np.float32 if loss.dtype.itemsize == 2 else None
+    return np.asarray(loss.mean(dtype=wide) if how == "mean" else loss.sum(dtype=wide), loss.dtype)
 
 
 def _loss_shape(x: Any, y: Any, *others: Any, how: str, **_: Any) -> tuple[int, ...]:
@@ -64,7 +64,9 @@ def _loss_shape(x: Any, y: Any, *others: Any, how: str, **_: Any) -> tuple[int, 
 
 def _share(g: Any, how: str, *given: Any) -> Any:
     """The cotangent of each element, from that of the reduced loss."""
-    return g / max(math.prod(shapes.broadcast(*(a.shape for a in given if a is not None))), 1) if how == "mean" else g
+    if how != "mean":
+        return g
+    return g / max(math.prod(shapes.broadcast(*(a.shape for a in given if a is not None))), 1)
 
 
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
@@ -77,7 +79,7 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
 
 
 def _weighted(name: str, loss: Any, weight: Any, input: Any, how: str, *, by_weight: bool) -> Any:
-    """The reduction of ``loss`` times ``weight``; the mean is taken by the weights, or by the number of elements."""
+    """The reduction of ``loss`` times ``weight``; the mean is by the weights, or by the number of elements."""
     if weight.shape != input.shape:
         raise ValueError(f"{name}: Weights and input must have the same size, got {tuple(weight.shape)} and "
                          f"{tuple(input.shape)}")  # fmt: skip
@@ -128,11 +130,17 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
     how = _reduction("l1_loss", reduction, size_average, reduce)
     x, y = _pair("l1_loss", input, target)
     loss = abs(arithmetic.sub(x, y))
-    return reduced(loss, how) if weight is None else _weighted("l1_loss", loss, weight, input, how, by_weight=True)
+    if weight is not None:
+        return _weighted("l1_loss", loss, weight, input, how, by_weight=True)
+    return reduced(loss, how)
 
 
-@general(x=lambda g, x, y, *, how, delta: clipped(x - y, min_val=-delta, max_val=delta) * _share(g, how, x, y),
-         y=lambda g, x, y, *, how, delta: clipped(y - x, min_val=-delta, max_val=delta) * _share(g, how, x, y),
+def _bent(d: Any, delta: float) -> Any:
+    return clipped(d, min_val=-delta, max_val=delta)
+
+
+@general(x=lambda g, x, y, *, how, delta: _bent(x - y, delta) * _share(g, how, x, y),
+         y=lambda g, x, y, *, how, delta: _bent(y - x, delta) * _share(g, how, x, y),
          shape=_loss_shape, dtype="promote", broadcast=True, name="huber_loss")  # fmt: skip
 def rounded_distance(x, y, *, how, delta):
     """``d² / 2`` up to ``|d| = delta``, from there the straight line that continues it; reduced."""
@@ -146,8 +154,9 @@ def rounded_distance(x, y, *, how, delta):
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0,
                weight: Any = None) -> Any:
-    """``d² / 2`` for differences up to ``delta``, else ``delta (|d| - delta / 2)``; RuntimeError for ``delta <= 0``.
+    """``d² / 2`` for differences up to ``delta``, else ``delta (|d| - delta / 2)``.
 
+    Raises RuntimeError unless ``delta`` is positive.
     Huber (1964), https://doi.org/10.1214/aoms/1177703732. PyTorch: torch.nn.functional.huber_loss.
 
     >>> rg.nn.functional.huber_loss(rg.tensor([1., 5.]), rg.tensor([0., 0.]), reduction="none")
@@ -163,8 +172,8 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     return rounded_distance(x, y, how=how, delta=delta)
 
 
-@general(x=lambda g, x, y, *, how, beta: clipped((x - y) / beta, min_val=-1, max_val=1) * _share(g, how, x, y),
-         y=lambda g, x, y, *, how, beta: clipped((y - x) / beta, min_val=-1, max_val=1) * _share(g, how, x, y),
+@general(x=lambda g, x, y, *, how, beta: _bent((x - y) / beta, 1) * _share(g, how, x, y),
+         y=lambda g, x, y, *, how, beta: _bent((y - x) / beta, 1) * _share(g, how, x, y),
          shape=_loss_shape, dtype="promote", broadcast=True, name="smooth_l1_loss",
          grad_name="SmoothL1LossBackward0")  # fmt: skip
 def smooth_distance(x, y, *, how, beta):
@@ -174,8 +183,9 @@ def smooth_distance(x, y, *, how, beta):
 
 def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None,
                    reduction: str = "mean", beta: float = 1.0) -> Any:
-    """``d² / (2 beta)`` for differences up to ``beta``, else ``|d| - beta / 2``; RuntimeError for negative ``beta``.
+    """``d² / (2 beta)`` for differences up to ``beta``, else ``|d| - beta / 2``.
 
+    Raises RuntimeError for a negative ``beta``.
     Girshick (2015), https://arxiv.org/abs/1504.08083. PyTorch: torch.nn.functional.smooth_l1_loss.
 
     >>> rg.nn.functional.smooth_l1_loss(rg.tensor([1., 5.]), rg.tensor([0., 0.]), reduction="none")
@@ -218,8 +228,9 @@ def bernoulli_entropy(x, y, *, how):
 
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any = None,
                          reduce: Any = None, reduction: str = "mean") -> Any:
-    """Cross entropy ``-target log(input) - (1 - target) log(1 - input)`` of probabilities; logarithms stop at -100.
+    """Cross entropy ``-target log(input) - (1 - target) log(1 - input)`` of probabilities.
 
+    The logarithms stop at -100.
     Raises ValueError if the sizes differ and RuntimeError for an input outside of [0, 1].
     PyTorch: torch.nn.functional.binary_cross_entropy.
 
@@ -245,10 +256,11 @@ def _logits_by_target(x: Any, pos_weight: Any) -> Any:
     return -x if pos_weight is None else (1 - pos_weight) * logsigmoid(x) - x
 
 
-@general(x=lambda g, x, y, pos_weight, *, how: _logits_slope(x, y, pos_weight) * _share(g, how, x, pos_weight),
-         y=lambda g, x, pos_weight, *, how: _logits_by_target(x, pos_weight) * _share(g, how, x, pos_weight),
-         pos_weight=lambda g, x, y, pos_weight, *, how: -y * logsigmoid(x) * _share(g, how, x, pos_weight),
-         shape=_loss_shape, dtype="promote", broadcast=True, name="binary_cross_entropy_with_logits")  # fmt: skip
+@general(x=lambda g, x, y, pos_weight, *, how: _share(g, how, x, pos_weight) * _logits_slope(x, y, pos_weight),
+         y=lambda g, x, pos_weight, *, how: _share(g, how, x, pos_weight) * _logits_by_target(x, pos_weight),
+         pos_weight=lambda g, x, y, pos_weight, *, how: _share(g, how, x, pos_weight) * (-y * logsigmoid(x)),
+         shape=_loss_shape, dtype="promote", broadcast=True,
+         name="binary_cross_entropy_with_logits")  # fmt: skip
 def logits_entropy(x, y, pos_weight, *, how):
     """``(1 - y) x - (1 + (pos_weight - 1) y) logsigmoid(x)``, reduced."""
     tail = activation_kernels.logsigmoid(x)
@@ -332,7 +344,7 @@ def _picked_shapes(x: Any, target: Any, weight: Any, *, how: str, ignore_index: 
 @linear(x=lambda g, target, counts, x_shape: place_class(-(g * counts), target, shape=x_shape),
         shape=_picked_shapes, outs=("out", "counts"), diff=(0,), visible=1, name="nll_loss")  # fmt: skip
 def picked(x, target, weight, *, how, ignore_index):
-    """Minus the element of each target's class, weighted and reduced; ``counts`` is how much each target counts."""
+    """Minus the element of each target's class, weighted and reduced; and how much each target counts."""
     return kernels.nll(x, target, weight, how=how, ignore_index=ignore_index, name="nll_loss")
 
 
@@ -353,7 +365,8 @@ def _entropy_rule(g: Any, target: Any, counts: Any, logp: Any) -> Any:
 
 
 @general(x=lambda g, target, counts, logp: _entropy_rule(g, target, counts, logp),
-         shape=lambda x, target, weight, **how: [_picked_shapes(x, target, weight, **how)[0], tuple(x), class_shape(x)],
+         shape=lambda x, target, weight, *, how, ignore_index:
+             [class_shape(x) if how == "none" else (), tuple(x), class_shape(x)],
          name="cross_entropy", grad_name="NllLossBackward0", outs=("out", "logp", "counts"), diff=(0, 1),
          visible=1)  # fmt: skip
 def entropy(x, target, weight, *, how, ignore_index):
@@ -398,7 +411,7 @@ def _batched(op: Any, input: Any, target: Any, weight: Any, how: str, ignore_ind
     """``op`` on an input that may lack the dimension of the batch."""
     if len(input.shape) > 1:
         return op(input, target, weight, how=how, ignore_index=ignore_index)
-    out = op(shaping.unsqueeze(input, 0), wrap(target.array.reshape(1)), weight, how=how, ignore_index=ignore_index)
+    out = op(shaping.unsqueeze(input, 0), shaping.reshape(target, (1,)), weight, how=how, ignore_index=ignore_index)
     return shaping.reshape(out, tuple(target.shape)) if how == "none" else out
 
 
@@ -418,6 +431,11 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = No
     return _batched(picked, input, target, weight, how, ignore_index)
 
 
+def _for_classes(weight: Any, input: Any) -> Any:
+    """A weight for each class, to be broadcast against the input."""
+    return shaping.reshape(weight, (weight.shape[0], *(1,) * (len(input.shape) - 2)))
+
+
 def _soft_entropy(input: Any, target: Any, weight: Any, how: str, label_smoothing: float) -> Any:
     """Cross entropy with the probability of each class as the target."""
     dim = 1 if len(input.shape) > 1 else 0
@@ -426,7 +444,7 @@ def _soft_entropy(input: Any, target: Any, weight: Any, how: str, label_smoothin
         target = target * (1 - label_smoothing) + label_smoothing / classes
     loss = log_softmax(input, dim) * target
     if weight is not None:
-        loss = loss * shaping.reshape(weight, (classes, *(1,) * (len(input.shape) - 2)) if dim else (classes,))
+        loss = loss * _for_classes(weight, input)
     if how == "none":
         return -summed(loss, dim)
     total = -summed(loss)
@@ -440,7 +458,7 @@ def _smoothed_entropy(input: Any, target: Any, weight: Any, how: str, ignore_ind
     classes = input.shape[dim]
     logp = log_softmax(input, dim)
     sharp = _batched(picked, logp, target, weight, how, ignore_index)
-    spread = logp if weight is None else logp * shaping.reshape(weight, (classes, *(1,) * (len(input.shape) - 2)) if dim else (classes,))
+    spread = logp if weight is None else logp * _for_classes(weight, input)
     smooth = -summed(spread, dim)
     counted = target.array != ignore_index
     smooth = choosing.where(wrap(counted), smooth, 0)
@@ -525,10 +543,14 @@ def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, *, linear_
                            "probabilities")
     if places:
         linear_weight = shaping.reshape(linear_weight, (classes * math.prod(places), many[-1]))
-        linear_bias = None if linear_bias is None else shaping.reshape(linear_bias, (classes * math.prod(places),))
+        if linear_bias is not None:
+            linear_bias = shaping.reshape(linear_bias, (classes * math.prod(places),))
     logits = affine(input, linear_weight, linear_bias)
-    return cross_entropy(shaping.reshape(logits, full) if places else logits, target, weight=weight, reduction=reduction,
-                         ignore_index=-100 if ignore_index is None else ignore_index, label_smoothing=label_smoothing)  # fmt: skip
+    if places:
+        logits = shaping.reshape(logits, full)
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(logits, target, weight=weight, reduction=reduction, ignore_index=ignored,
+                         label_smoothing=label_smoothing)  # fmt: skip
 
 
 def _samples(name: str, input: Any) -> tuple[Any, bool]:
@@ -574,8 +596,9 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
 
 def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None,
                            reduction: str = "mean") -> Any:
-    """``Σ max(0, 1 - x[j] + x[i]) / C`` over the target classes j and all others i; a target ends at its first -1.
+    """``Σ max(0, 1 - x[j] + x[i]) / C`` over the target classes j and all others i.
 
+    A target ends at its first -1.
     PyTorch: torch.nn.functional.multilabel_margin_loss.
 
     >>> rg.nn.functional.multilabel_margin_loss(rg.tensor([[1., 0.5, 0.]]), rg.tensor([[0, 1, -1]]))
@@ -627,7 +650,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, siz
 
 def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
            log_target: bool = False) -> Any:  # fmt: skip
-    """Kullback-Leibler divergence ``target (log(target) - input)`` of log-probabilities ``input`` from a target.
+    """Kullback-Leibler divergence ``target (log(target) - input)`` of log-probabilities from a target.
 
     With ``log_target`` the target is given by its logarithms. "batchmean" divides the sum by the batch size,
     which is what the divergence is; "mean" divides by the number of elements. PyTorch:
@@ -655,7 +678,7 @@ def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None
 def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool = False,
                      size_average: Any = None, eps: float = 1e-8, reduce: Any = None,
                      reduction: str = "mean") -> Any:
-    """Negative log likelihood of counts: ``exp(input) - target input``, or ``input - target log(input + eps)``.
+    """Negative log likelihood of counts, ``exp(input) - target input`` or ``input - target log(input + eps)``.
 
     ``full`` adds Stirling's approximation of ``log(target!)`` for targets above 1.
     PyTorch: torch.nn.functional.poisson_nll_loss.
@@ -664,7 +687,8 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool
     tensor(1.)
     """
     how = _reduction("poisson_nll_loss", reduction, size_average, reduce)
-    loss = exponential.exp(input) - target * input if log_input else input - target * exponential.log(input + eps)
+    given, rate = (input, exponential.exp(input)) if log_input else (exponential.log(input + eps), input)
+    loss = rate - target * given
     if full:
         rest = target * exponential.log(target) - target + 0.5 * exponential.log(target * (2 * math.pi))
         loss = loss + choosing.where(target <= 1, 0, rest)
@@ -719,12 +743,13 @@ def slid(x, *, by, fill):
 
 
 def _step_pull(g: Any, before: Any, emit: Any, skip: Any, going: Any, out: Any) -> Any:
-    """Each label's share of the paths that it leads to. Paths that do not exist have none; asked of them, it is nan."""
+    """Each label's share of the paths that it leads to; nan if asked of paths that do not exist."""
     on = choosing.where(going, g, 0)
     rest = choosing.where((out == -math.inf) & (on == 0), -math.inf, emit - out)
     there = on * exponential.exp(before + rest)
     for by, ahead in ((-1, rest), (-2, rest + skip)):
-        there = there + slid(on, by=by, fill=0.0) * exponential.exp(before + slid(ahead, by=by, fill=-math.inf))
+        share = exponential.exp(before + slid(ahead, by=by, fill=-math.inf))
+        there = there + slid(on, by=by, fill=0.0) * share
     return there + choosing.where(going, 0, g)
 
 
@@ -758,8 +783,8 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
     >>> rg.nn.functional.ctc_loss(logp, rg.tensor([[1]]), [3], [1])
     tensor(0.2877)
     """
-    from regrad.ops.scattering import gather
     from regrad.ops.joining import unbind
+    from regrad.ops.scattering import gather
 
     how = _reduction("ctc_loss", reduction)
     single = len(log_probs.shape) == 2
@@ -771,7 +796,8 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
     dtype = log_probs.array.dtype
     if not 0 <= blank < classes:
         raise RuntimeError(f"ctc_loss: blank must be in label range, 0 to {classes - 1}, got {blank}")
-    times, sizes = _lengths("input_lengths", input_lengths, count), _lengths("target_lengths", target_lengths, count)
+    times = _lengths("input_lengths", input_lengths, count)
+    sizes = _lengths("target_lengths", target_lengths, count)
     if times.size and (times.max() > steps or times.min() < 0):
         raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {steps}, but got value "
                            f"{times.max()}")
@@ -780,14 +806,16 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
         raise RuntimeError(f"ctc_loss: a target is no class; they are numbered 0 to {classes - 1}")
     emits = unbind(gather(log_probs, 2, wrap(np.broadcast_to(labels, (steps, *labels.shape)))))
     column = np.arange(labels.shape[1])
-    none = np.where((times[:, None] == 0) & (column == 0), 0.0, -np.inf).astype(dtype)  # no time: only the empty target
+    # In no time, only the empty target is reached.
+    none = np.where((times[:, None] == 0) & (column == 0), 0.0, -np.inf).astype(dtype)
     alpha: Any = wrap(np.broadcast_to(none, labels.shape))
     if steps:
         alpha = choosing.where(wrap((times[:, None] > 0) & (column <= (sizes[:, None] > 0))), emits[0], alpha)
     for t in range(1, steps):
         alpha = ctc_step(alpha, emits[t], wrap(skip), wrap(t < times[:, None]))
-    # A target's paths end at its last label or at the blank after it: one more step, without skips, adds the two.
-    ended = ctc_step(alpha, wrap(np.zeros_like(none)), wrap(np.full_like(skip, -np.inf)), wrap(np.ones((count, 1), bool)))
+    # A target's paths end at its last label or at the blank after it: a step without skips adds the two.
+    nothing, never = wrap(np.zeros_like(none)), wrap(np.full_like(skip, -np.inf))
+    ended = ctc_step(alpha, nothing, never, wrap(np.ones((count, 1), bool)))
     loss = -pick_class(ended, wrap(2 * sizes))
     if zero_infinity:
         loss = choosing.where(loss == math.inf, 0, loss)

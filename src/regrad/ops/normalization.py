@@ -1,4 +1,4 @@
-"""Normalization: activations brought to mean 0 and variance 1, over a layer, a batch, a group, or a vector's length.
+"""Normalization: activations brought to mean 0 and variance 1, or vectors to length 1.
 
 Each norm is one op whose statistics are outputs of their own: a rule may name them, and since they are
 differentiable outputs, what flows through them in a second derivative arrives where it should. `rows_pull`
@@ -17,7 +17,6 @@ from regrad import dtypes, shapes
 from regrad.declare import general, linear
 from regrad.errors import ShapeError
 from regrad.graph import versions
-from regrad.graph.value import Value
 from regrad.kernels.reference import normalization as kernels
 from regrad.ops import choosing, exponential, shaping
 from regrad.ops.core import sum_to
@@ -39,13 +38,21 @@ def _size(x: Any, dims: int) -> int:
     return math.prod(x.shape[len(x.shape) - dims :])
 
 
+def _row_sum(x: Any, dims: int) -> Any:
+    return summed(x, _last(x, dims), True)
+
+
 def _row_mean(x: Any, dims: int) -> Any:
-    return summed(x, _last(x, dims), True) / _size(x, dims)
+    return _row_sum(x, dims) / _size(x, dims)
+
+
+def _centred(x: Any, mean: Any) -> Any:
+    return x if mean is None else x - mean
 
 
 def _turned(x: Any, mean: Any, rstd: Any) -> Any:
     """The normalized ``x``."""
-    return x * rstd if mean is None else (x - mean) * rstd
+    return _centred(x, mean) * rstd
 
 
 def _bend(g: Any, s: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims: int) -> Any:
@@ -54,19 +61,24 @@ def _bend(g: Any, s: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims: int) 
     return -(v * _row_mean(u * y, dims) + u * _row_mean(v * y, dims))
 
 
-@general(s=lambda g, x, weight, mean, rstd, *, dims: _weighted(rows_pull(g, x, None, mean, rstd, dims=dims), weight),
+@general(s=lambda g, x, weight, mean, rstd, *, dims: _plain_pull(g, x, mean, rstd, dims, times=weight),
          x=lambda g, s, x, weight, mean, rstd, *, dims: _bend(g, s, x, weight, mean, rstd, dims) * rstd,
-         weight=lambda g, s, x, mean, rstd, weight_shape, *, dims: sum_to(rows_pull(g, x, None, mean, rstd, dims=dims) * s, shape=weight_shape),
-         mean=lambda g, s, x, weight, mean, rstd, *, dims: summed(_bend(g, s, x, weight, mean, rstd, dims) * -rstd, _last(x, dims), True),
-         rstd=lambda g, s, x, weight, mean, rstd, out, *, dims: summed(g * out / rstd + _bend(g, s, x, weight, mean, rstd, dims) * (x if mean is None else x - mean), _last(x, dims), True),
+         weight=lambda g, s, x, mean, rstd, weight_shape, *, dims:
+             sum_to(_plain_pull(g, x, mean, rstd, dims, times=s), shape=weight_shape),
+         mean=lambda g, s, x, weight, mean, rstd, *, dims:
+             _row_sum(_bend(g, s, x, weight, mean, rstd, dims) * -rstd, dims),
+         rstd=lambda g, s, x, weight, mean, rstd, out, *, dims:
+             _row_sum(g * out / rstd + _bend(g, s, x, weight, mean, rstd, dims) * _centred(x, mean), dims),
          shape=lambda s, x, *_, dims: tuple(x),
          kernel=kernels.rows_pull)  # fmt: skip
 def rows_pull(s, x, weight, mean, rstd, *, dims):
     """The cotangent ``s`` of a norm over the last dimensions, pulled back to ``x``."""
 
 
-def _weighted(x: Any, weight: Any) -> Any:
-    return x if weight is None else x * weight
+def _plain_pull(g: Any, x: Any, mean: Any, rstd: Any, dims: int, times: Any) -> Any:
+    """The pull of a norm without weight, times ``times``."""
+    piece = rows_pull(g, x, None, mean, rstd, dims=dims)
+    return piece if times is None else piece * times
 
 
 def _row_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims: int) -> Any:
@@ -74,7 +86,7 @@ def _row_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims: int) -> A
     out, of_mean, of_rstd = g
     piece = None if out is None else rows_pull(out, x, weight, mean, rstd, dims=dims)
     if of_rstd is not None:
-        turned = (of_rstd * rstd * rstd * rstd / -_size(x, dims)) * (x if mean is None else x - mean)
+        turned = (of_rstd * rstd * rstd * rstd / -_size(x, dims)) * _centred(x, mean)
         piece = turned if piece is None else piece + turned
     if of_mean is not None:
         piece = of_mean / _size(x, dims) + (x * 0 if piece is None else piece)
@@ -83,8 +95,8 @@ def _row_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, dims: int) -> A
 
 @general(s=lambda g, x, mean, rstd: g * _turned(x, mean, rstd),
          x=lambda g, s, rstd: g * s * rstd,
-         mean=lambda g, s, rstd, *, dims: summed(g * s, _last(s, dims), True) * -rstd,
-         rstd=lambda g, s, x, mean, *, dims: summed(g * s * (x if mean is None else x - mean), _last(x, dims), True),
+         mean=lambda g, s, rstd, *, dims: _row_sum(g * s, dims) * -rstd,
+         rstd=lambda g, s, x, mean, *, dims: _row_sum(g * s * _centred(x, mean), dims),
          shape=lambda s, x, *_, dims: tuple(x[len(x) - dims :]),
          kernel=kernels.rows_scale_pull)  # fmt: skip
 def rows_scale_pull(s, x, mean, rstd, *, dims):
@@ -105,7 +117,7 @@ def _row_shapes(x: Any, weight: Any, bias: Any, *, dims: int, eps: float) -> Any
          bias=lambda g, bias_shape: None if g[0] is None else sum_to(g[0], shape=bias_shape),
          outs=("out", "mean", "rstd"), shape=_row_shapes, kernel=kernels.rows, name="native_layer_norm")
 def row_norm(x, weight, bias, *, dims, eps):
-    """``x`` normalized over its last ``dims`` dimensions, times ``weight`` plus ``bias``; means; 1 / deviations."""
+    """``x`` normalized over its last ``dims`` dimensions, times ``weight`` plus ``bias``; its statistics."""
 
 
 def _check_row_shape(name: str, input: Any, normalized_shape: Any, **affine: Any) -> int:
@@ -126,10 +138,11 @@ def _check_row_shape(name: str, input: Any, normalized_shape: Any, **affine: Any
 
 def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5,
                cudnn_enable: bool = True) -> Any:  # fmt: skip
-    """``(x - mean) / sqrt(var + eps)`` over the last dimensions, times ``weight`` plus ``bias`` of ``normalized_shape``.
+    """``(x - mean) / sqrt(var + eps)`` over the last dimensions, times ``weight`` plus ``bias``.
 
-    Raises RuntimeError if the sizes do not fit. Ba et al. (2016), https://arxiv.org/abs/1607.06450.
-    PyTorch: torch.nn.functional.layer_norm.
+    The last dimensions, ``weight`` and ``bias`` have the shape ``normalized_shape``. Raises RuntimeError if
+    the sizes do not fit. Ba et al. (2016), https://arxiv.org/abs/1607.06450. PyTorch:
+    torch.nn.functional.layer_norm.
 
     >>> rg.layer_norm(rg.tensor([[1., 3.], [10., 30.]]), (2,))
     tensor([[-1.0000,  1.0000],
@@ -162,9 +175,10 @@ def root_norm(x, weight, *, dims, eps):
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Any:
-    """``x / sqrt(mean(x²) + eps)`` over the last dimensions, times ``weight``; ``eps`` is the dtype's by default.
+    """``x / sqrt(mean(x²) + eps)`` over the last dimensions, times ``weight``.
 
-    Zhang and Sennrich (2019), https://arxiv.org/abs/1910.07467. PyTorch: torch.nn.functional.rms_norm.
+    ``eps`` is that of the dtype unless given. Zhang and Sennrich (2019), https://arxiv.org/abs/1910.07467.
+    PyTorch: torch.nn.functional.rms_norm.
 
     >>> rg.rms_norm(rg.tensor([3., 4.]), (2,))
     tensor([0.8485, 1.1314])
@@ -199,7 +213,8 @@ def _of_groups(stat: Any) -> Any:
 
 def _group_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any, groups: int) -> Any:
     given = [_group_view(g[0], groups), _of_groups(g[1]), _of_groups(g[2])]
-    piece = _row_pull(given, _group_view(x, groups), _of_channels(weight, groups), _of_groups(mean), _of_groups(rstd), 2)
+    stats = _of_groups(mean), _of_groups(rstd)
+    piece = _row_pull(given, _group_view(x, groups), _of_channels(weight, groups), *stats, 2)
     return None if piece is None else shaping.reshape(piece, tuple(x.shape))
 
 
@@ -219,7 +234,8 @@ def _over_places(g: Any, x: Any) -> Any:
 def _group_weight(g: Any, x: Any, mean: Any, rstd: Any, groups: int) -> Any:
     if g[0] is None:
         return None
-    return groups_scale_pull(_group_view(g[0], groups), _group_view(x, groups), _of_groups(mean), _of_groups(rstd))
+    stats = _of_groups(mean), _of_groups(rstd)
+    return groups_scale_pull(_group_view(g[0], groups), _group_view(x, groups), *stats)
 
 
 def _all_but_channels(x: Any) -> tuple[int, ...]:
@@ -232,7 +248,7 @@ def _all_but_channels(x: Any) -> tuple[int, ...]:
          shape=lambda x, weight, bias, *, groups, eps: [tuple(x), (x[0], groups), (x[0], groups)],
          outs=("out", "mean", "rstd"), name="native_group_norm")  # fmt: skip
 def grouped_norm(x, weight, bias, *, groups, eps):
-    """``x`` normalized over each group of channels and all places, times ``weight`` plus ``bias``; means; 1 / deviations."""
+    """``x`` normalized over each group of channels and all places, times ``weight`` plus ``bias``; statistics."""
     weight, bias = (None if a is None else a.reshape(1, groups, -1, 1) for a in (weight, bias))
     out, mean, rstd = kernels.rows(x.reshape(_grouped(x.shape, groups)), weight, bias, dims=2, eps=eps)
     return out.reshape(x.shape), mean.reshape(x.shape[0], groups), rstd.reshape(x.shape[0], groups)
@@ -247,11 +263,11 @@ def _check_channels(name: str, input: Any, **given: Any) -> None:
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
                cudnn_enabled: bool = True) -> Any:  # fmt: skip
-    """``(x - mean) / sqrt(var + eps)`` over each of ``num_groups`` groups of channels, times ``weight`` plus ``bias``.
+    """``(x - mean) / sqrt(var + eps)`` over each of ``num_groups`` groups of channels.
 
-    ``weight`` and ``bias`` have an element for each channel (dimension 1). Raises RuntimeError if the
-    channels cannot be divided. Wu and He (2018), https://arxiv.org/abs/1803.08494. PyTorch:
-    torch.nn.functional.group_norm.
+    The result is multiplied by ``weight``, plus ``bias``, an element for each channel (dimension 1). Raises
+    RuntimeError if the channels cannot be divided. Wu and He (2018), https://arxiv.org/abs/1803.08494.
+    PyTorch: torch.nn.functional.group_norm.
 
     >>> rg.group_norm(rg.tensor([[1., 3., 10., 30.]]), 2)
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
@@ -293,6 +309,10 @@ def _lined(a: Any, x: Any) -> Any:
     return shaping.reshape(a, (1, a.shape[0], *(1,) * (len(x.shape) - 2)))
 
 
+def _channel_sum(x: Any) -> Any:
+    return summed(x, _all_but_channels(x))
+
+
 def _channel_mean(x: Any) -> Any:
     dims = _all_but_channels(x)
     return summed(x, dims, True) / math.prod(x.shape[d] for d in dims)
@@ -311,9 +331,11 @@ def _by_channel(weight: Any, x: Any) -> Any:
 
 @general(s=lambda g, x, weight, mean, rstd: channels_pull(g, x, weight, mean, rstd),
          x=lambda g, s, x, weight, mean, rstd: _channel_bend(g, s, x, weight, mean, rstd) * _lined(rstd, x),
-         weight=lambda g, s, x, mean, rstd: summed(channels_pull(g, x, None, mean, rstd) * s, _all_but_channels(x)),
-         mean=lambda g, s, x, weight, mean, rstd: -rstd * summed(_channel_bend(g, s, x, weight, mean, rstd), _all_but_channels(x)),
-         rstd=lambda g, s, x, weight, mean, rstd, out: summed(g * out, _all_but_channels(x)) / rstd + summed(_channel_bend(g, s, x, weight, mean, rstd) * (x - _lined(mean, x)), _all_but_channels(x)),
+         weight=lambda g, s, x, mean, rstd: _channel_sum(channels_pull(g, x, None, mean, rstd) * s),
+         mean=lambda g, s, x, weight, mean, rstd: -rstd * _channel_sum(_channel_bend(g, s, x, weight, mean, rstd)),
+         rstd=lambda g, s, x, weight, mean, rstd, out:
+             _channel_sum(g * out) / rstd
+             + _channel_sum(_channel_bend(g, s, x, weight, mean, rstd) * (x - _lined(mean, x))),
          shape=lambda s, x, *_: tuple(x),
          kernel=kernels.channels_pull)  # fmt: skip
 def channels_pull(s, x, weight, mean, rstd):
@@ -349,11 +371,11 @@ def _batch_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any) -> Any:
          outs=("out", "mean", "rstd", "var"), diff=(0, 1, 2), kernel=kernels.channels,
          name="native_batch_norm")  # fmt: skip
 def channel_norm(x, weight, bias, *, eps):
-    """``x`` normalized over all but the channels, times ``weight`` plus ``bias``; mean, 1 / deviation, variance."""
+    """``x`` normalized over all but the channels, times ``weight`` plus ``bias``; its statistics."""
 
 
 @general(x=lambda g, weight, var, *, eps: g * _lined(_rate(weight, var, eps), g),
-         weight=lambda g, x, mean, var, *, eps: summed(g * (x - _lined(mean, x)), _all_but_channels(x)) * _rate(None, var, eps),
+         weight=lambda g, x, mean, var, *, eps: _channel_sum(g * (x - _lined(mean, x))) * _rate(None, var, eps),
          bias=lambda g: summed(g, _all_but_channels(g)),
          shape=shapes.same, name="batch_norm_eval", grad_name="NativeBatchNormBackward0")  # fmt: skip
 def fixed_norm(x, weight, bias, mean, var, *, eps):
@@ -373,7 +395,7 @@ def _rate(weight: Any, var: Any, eps: float) -> Any:
 
 
 def _update(name: str, running: Any, now: Any, momentum: float) -> None:
-    """Move running statistics towards those of this batch: a write in place, which the graph takes note of."""
+    """Move running statistics towards those of this batch: a write in place, which the graph notes."""
     if running is not None:
         array = running.array
         array *= 1 - momentum
@@ -427,7 +449,8 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     elif eps < 0:
         raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
-    return _normalized("batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+    running = running_mean, running_var
+    return _normalized("batch_norm", input, weight, bias, *running, training, momentum, eps)[0]
 
 
 def native_batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, training: bool,
@@ -439,7 +462,8 @@ def native_batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, run
     """
     from regrad.ops.creation import empty
 
-    out, mean, rstd = _normalized("native_batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)
+    running = running_mean, running_var
+    out, mean, rstd = _normalized("native_batch_norm", input, weight, bias, *running, training, momentum, eps)
     if mean is None:
         return out, empty(0, dtype=out.dtype), empty(0, dtype=out.dtype)
     return out, mean.detach(), rstd.detach()
@@ -463,7 +487,8 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
         if running_mean is None or running_var is None:
             raise RuntimeError("instance_norm: Expected running_mean and running_var to be defined when "
                                "use_input_stats is false")
-        return _normalized("instance_norm", input, weight, bias, running_mean, running_var, False, momentum, eps)[0]
+        running = running_mean, running_var
+        return _normalized("instance_norm", input, weight, bias, *running, False, momentum, eps)[0]
     if len(input.shape) < 2:
         raise ShapeError("instance_norm: Expected at least 2 dimensions, (N, C, ...), got input of size "
                          f"{list(input.shape)}")
@@ -472,7 +497,8 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
                          f"{input.shape}")
     if not math.prod(input.shape):
         return _of_nothing(input, weight, bias)
-    _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var,
+                    weight=weight, bias=bias)  # fmt: skip
     out = grouped_norm(input, weight, bias, groups=input.shape[1], eps=eps)[0]
     places = input.array.reshape(*input.shape[:2], -1)
     if running_mean is not None:

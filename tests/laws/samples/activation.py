@@ -115,7 +115,10 @@ SAMPLES = {
     "gelu_tanh_slope": smooth(gelu_tanh_slope),
     "mish": [*smooth(lambda x: x * np.tanh(np.log1p(np.exp(x)))), Sample(np.array([700.0]), expect=lambda x: x)],
     "mish_slope": [*smooth(mish_slope), Sample(np.array([700.0]), expect=lambda x: x / x)],
-    "logsigmoid": [*smooth(lambda x: -np.log1p(np.exp(-x))), Sample(np.array([-800.0, 800.0]), expect=lambda x: np.minimum(x, 0))],
+    "logsigmoid": [
+        *smooth(lambda x: -np.log1p(np.exp(-x))),
+        Sample(np.array([-800.0, 800.0]), expect=lambda x: np.minimum(x, 0)),
+    ],
     "softplus": smooth(lambda x: np.where(2 * x > 3, x, np.log1p(np.exp(2 * x)) / 2), beta=2.0, threshold=3.0),
     "softplus_slope": smooth(lambda x: np.where(2 * x > 3, 1, sigmoid(2 * x)), beta=2.0, threshold=3.0),
     "elu": kinked(elu, **ELU),

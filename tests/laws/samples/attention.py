@@ -51,7 +51,8 @@ SAMPLES = {
         Sample(uniform(4, 3), np.array(2), padding_idx=-1, by_frequency=False, expect=lambda w, k: w[k]),
         Sample(uniform(4, 3), np.zeros(0, int), padding_idx=-1, by_frequency=False, expect=lambda w, k: w[k]),
         Sample(uniform(4, 3), INDICES, padding_idx=1, by_frequency=True, expect=lambda w, k: w[k], smooth=False),
-        Refused(uniform(4, 3), np.array([4]), padding_idx=-1, by_frequency=False, error="index out of range", raises=IndexError),
+        Refused(uniform(4, 3), np.array([4]), padding_idx=-1, by_frequency=False, raises=IndexError,
+                error="index out of range in self: 4 in a table of 4 rows"),
     ],
     "embed_pull": [
         Sample(uniform(2, 2, 3), INDICES, rows=4, padding_idx=-1, by_frequency=False,
@@ -66,7 +67,8 @@ SAMPLES = {
         Sample(uniform(4, 3), INDICES, padding_idx=1, expect=lambda t, k: np.where((k == 1)[..., None], 0, t[k])),
     ],
     "bag_sum": [
-        Sample(uniform(5, 2), BAGS, count=4, expect=lambda x, b: np.stack([x[:2].sum(0), x[0] * 0, x[2:].sum(0), x[0] * 0])),
+        Sample(uniform(5, 2), BAGS, count=4,
+               expect=lambda x, b: np.stack([x[:2].sum(0), x[0] * 0, x[2:].sum(0), x[0] * 0])),
         Sample(uniform(0, 2), np.zeros(0, int), count=2, expect=lambda x, b: np.zeros((2, 2))),
     ],
     "take_bags": [

@@ -79,7 +79,8 @@ SAMPLES = {
         *(Sample(uniform(3, 2, low=0.2, high=0.8), uniform(3, 2, low=0, high=1), how=how,
                  expect=lambda x, y, how: reduced(-y * np.log(x) - (1 - y) * np.log(1 - x), how))
           for how in ("none", "mean", "sum")),
-        Sample(np.array([0.0, 1.0]), np.array([0.0, 0.0]), how="none", smooth=False, expect=lambda x, y: np.array([0.0, 100.0])),
+        Sample(np.array([0.0, 1.0]), np.array([0.0, 0.0]), how="none", smooth=False,
+               expect=lambda x, y: np.array([0.0, 100.0])),
         Refused(np.array([1.5]), np.array([1.0]), how="mean", error="between 0 and 1"),
     ],
     "binary_cross_entropy_with_logits": [
@@ -104,18 +105,23 @@ SAMPLES = {
         *(Sample(uniform(4, 3), SKIPPED, positive(3), how=how, expect=nll, **NONE) for how in ("none", "mean", "sum")),
         Sample(uniform(2, 3, 2), PLACES, positive(3), how="mean", expect=nll, ignore_index=1),
         Sample(uniform(0, 3), np.zeros(0, int), None, how="sum", **NONE),
-        Refused(uniform(2, 3), np.array([1, 3]), None, how="mean", error="Target 3 is out of bounds", raises=IndexError, **NONE),
+        Refused(uniform(2, 3), np.array([1, 3]), None, how="mean", raises=IndexError, **NONE,
+                error="Target 3 is out of bounds"),
     ],
     "entropy_pull": [
-        Sample(uniform(4), uniform(4, 3), CLASSES, expect=lambda s, x, t: s[:, None] * np.exp(x) - placed(s, t, (4, 3))),
+        Sample(uniform(4), uniform(4, 3), CLASSES,
+               expect=lambda s, x, t: s[:, None] * np.exp(x) - placed(s, t, (4, 3))),
         Sample(uniform(2, 2), uniform(2, 3, 2), PLACES),
     ],
     "cross_entropy": [
-        *(Sample(uniform(4, 3), CLASSES, None, how=how, expect=cross_entropy, **NONE) for how in ("none", "mean", "sum")),
-        *(Sample(uniform(4, 3), SKIPPED, positive(3), how=how, expect=cross_entropy, **NONE) for how in ("none", "mean", "sum")),
+        *(Sample(uniform(4, 3), CLASSES, None, how=how, expect=cross_entropy, **NONE)
+          for how in ("none", "mean", "sum")),
+        *(Sample(uniform(4, 3), SKIPPED, positive(3), how=how, expect=cross_entropy, **NONE)
+          for how in ("none", "mean", "sum")),
         Sample(uniform(2, 3, 2), PLACES, None, how="mean", expect=cross_entropy, **NONE),
         Sample(uniform(0, 3), np.zeros(0, int), None, how="sum", **NONE),
-        Refused(uniform(2, 3), np.array([1, -1]), None, how="mean", error="Target -1 is out of bounds", raises=IndexError, **NONE),
+        Refused(uniform(2, 3), np.array([1, -1]), None, how="mean", raises=IndexError, **NONE,
+                error="Target -1 is out of bounds"),
     ],
     "raised": [
         Sample(positive(3), eps=0.1, expect=lambda x: x),
@@ -131,6 +137,7 @@ SAMPLES = {
     "ctc_step": [
         Sample(uniform(2, 5, low=-3, high=0), uniform(2, 5, low=-3, high=0), SKIP, GOING, expect=step),
         Sample(uniform(1, 1), uniform(1, 1), np.array([[-np.inf]]), np.array([[True]]), expect=step),
-        Sample(np.array([[0.0, -np.inf, -np.inf]]), uniform(1, 3), np.full((1, 3), -np.inf), np.array([[True]]), smooth=False),
+        Sample(np.array([[0.0, -np.inf, -np.inf]]), uniform(1, 3), np.full((1, 3), -np.inf), np.array([[True]]),
+               smooth=False),
     ],
 }  # fmt: skip

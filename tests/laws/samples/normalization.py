@@ -50,7 +50,8 @@ def pulled(s, x, weight, mean, rstd, dims):
 SAMPLES = {
     "rows_pull": [
         Sample(uniform(3, 4), uniform(3, 4), uniform(4), uniform(3, 1), positive(3, 1), dims=1, expect=pulled),
-        Sample(uniform(2, 3, 4), uniform(2, 3, 4), uniform(3, 4), uniform(2, 1, 1), positive(2, 1, 1), dims=2, expect=pulled),
+        Sample(uniform(2, 3, 4), uniform(2, 3, 4), uniform(3, 4), uniform(2, 1, 1), positive(2, 1, 1), dims=2,
+               expect=pulled),
         Sample(uniform(3, 4), uniform(3, 4), None, None, positive(3, 1), dims=1, expect=pulled),
         Sample(uniform(0, 4), uniform(0, 4), uniform(4), uniform(0, 1), positive(0, 1), dims=1),
     ],
@@ -59,6 +60,11 @@ SAMPLES = {
                expect=lambda s, x, mean, rstd: (s * (x - mean) * rstd).sum(axis=0)),
         Sample(uniform(2, 3, 4), uniform(2, 3, 4), None, positive(2, 1, 1), dims=2,
                expect=lambda s, x, mean, rstd: (s * x * rstd).sum(axis=0)),
+    ],
+    "groups_scale_pull": [
+        Sample(uniform(2, 2, 3, 4), uniform(2, 2, 3, 4), uniform(2, 2, 1, 1), positive(2, 2, 1, 1),
+               expect=lambda s, x, mean, rstd: (s * (x - mean) * rstd).sum(axis=(0, 3)).reshape(-1)),
+        Sample(uniform(3, 1, 2, 1), uniform(3, 1, 2, 1), uniform(3, 1, 1, 1), positive(3, 1, 1, 1)),
     ],
     "native_layer_norm": [
         Sample(uniform(3, 4), uniform(4), uniform(4), dims=1, eps=1e-5, expect=rows),

@@ -1,9 +1,9 @@
 """Activations on arrays, and the slopes that their derivatives multiply with.
 
-Start reading at `floating`, the frame around every function here, then at `silu`. Temporaries are reused in place,
-which halves the time of a large array; nothing is done block by block, since NumPy's allocator keeps these arrays
-warm. `keep` and `choose` replace `numpy.where`, whose branch on every element is ten times slower on signs that
-follow no pattern.
+Start reading at `floating`, the frame around every function here, then at `silu`. Temporaries are reused in
+place, which halves the time of a large array; nothing is done block by block, since NumPy's allocator keeps
+these arrays warm. `keep` and `choose` replace `numpy.where`, whose branch on every element is ten times
+slower on signs that follow no pattern.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regrad import dtypes
-from regrad.kernels.reference.special import erf
+from regrad.kernels.reference.special import ERF_DOUBLE, ERF_SINGLE, ratio
 
-__all__ = [
-    "between", "choose", "clamped", "elu", "elu_curve", "elu_slope", "floating", "gelu", "gelu_slope", "gelu_tanh",
-    "gelu_tanh_slope", "hardsigmoid", "hardswish", "hardswish_slope", "keep", "leaky", "leaky_pull", "log_softmax", "logsigmoid",
-    "mish", "mish_slope", "outside", "silu", "silu_slope", "softmax", "softplus", "softplus_slope", "softshrink", "thresholded",
-]
+__all__ = ["at_least", "at_most", "between", "choose", "clamped", "elu", "elu_curve", "elu_slope", "floating",
+           "gelu", "gelu_slope", "gelu_tanh", "gelu_tanh_slope", "glu", "hardshrink", "hardsigmoid",
+           "hardswish", "hardswish_slope", "keep", "leaky", "leaky_pull", "log_softmax", "logsigmoid", "mish",
+           "mish_slope", "outside", "prelu", "refuse_integers", "relu", "silu", "silu_slope", "softmax",
+           "softplus", "softplus_slope", "softshrink", "thresholded",]
 
 Array = NDArray[Any]
 SINGLE, DOUBLE = np.dtype("f4"), np.dtype("f8")
 WORD = {2: np.dtype("i2"), 4: np.dtype("i4"), 8: np.dtype("i8")}  # the integer as wide as a float
+ZERO = {d: np.zeros((), d) for d in (SINGLE, DOUBLE)}  # an array: NumPy takes longer to convert Python's 0
 FEW = 512  # elements up to which numpy.where costs less than its replacement
 
 
 def floating(kernel: Callable[..., Array]) -> Callable[..., Array]:
-    """The kernel for every floating dtype and shape: 16-bit floats are computed in float32, 0-d arrays as 1-d."""
+    """The kernel for all floating dtypes and shapes: 16-bit floats go through float32, 0-d arrays through 1-d."""
     @functools.wraps(kernel)
     def call(x: Any, *others: Any, **params: Any) -> Array:
         if x.ndim and (x.dtype is SINGLE or x.dtype is DOUBLE):
@@ -42,13 +43,19 @@ def floating(kernel: Callable[..., Array]) -> Callable[..., Array]:
     return call
 
 
-def _rarely(kernel: Callable[..., Array], x: Any, others: tuple[Any, ...], params: dict[str, Any]) -> Array:
+def refuse_integers(x: Any, name: str) -> None:
+    """Raise NotImplementedError, as PyTorch does, for what is no floating-point array."""
     if x.dtype.kind not in "fV":
         kind = dtypes.of(x.dtype)
-        raise NotImplementedError(f'"{kernel.__name__}" not implemented for {kind}; it takes floating-point tensors: '
+        raise NotImplementedError(f'"{name}" not implemented for {kind}; it takes floating-point tensors: '
                                   f"convert with .float()")  # fmt: skip
+
+
+def _rarely(kernel: Callable[..., Array], x: Any, others: tuple[Any, ...], params: dict[str, Any]) -> Array:
+    refuse_integers(x, kernel.__name__)
     wide = SINGLE if x.dtype.itemsize == 2 else np.dtype(x.dtype.type)
-    given = [np.atleast_1d(a).astype(wide, copy=False) if isinstance(a, (np.ndarray, np.generic)) else a for a in (x, *others)]
+    arrays = (np.ndarray, np.generic)
+    given = [np.atleast_1d(a).astype(wide, copy=False) if isinstance(a, arrays) else a for a in (x, *others)]
     return kernel(*given, **params).reshape(x.shape).astype(x.dtype, copy=False)
 
 
@@ -76,6 +83,24 @@ def choose(mask: Array, a: Any, b: Any) -> Array:
     return out.view(dtype)
 
 
+def at_least(x: Array, low: float) -> Array:
+    """``max(x, low)``. Against a number, NumPy's loop takes longer than filling an array with it first."""
+    if x.size <= FEW:
+        return np.maximum(x, low)
+    out = np.empty_like(x)
+    out.fill(low)
+    return np.maximum(x, out, out=out)
+
+
+def at_most(x: Array, high: float) -> Array:
+    """``min(x, high)``, in the same way."""
+    if x.size <= FEW:
+        return np.minimum(x, high)
+    out = np.empty_like(x)
+    out.fill(high)
+    return np.minimum(x, out, out=out)
+
+
 def between(g: Array, x: Array, *, low: float, high: float) -> Array:
     """``g`` where ``low < x < high``, else zero."""
     drop = x <= low
@@ -94,15 +119,22 @@ def outside(g: Array, x: Array, *, lambd: float) -> Array:
 # Activations
 
 
+def relu(x: Array) -> Array:
+    """``max(x, 0)``."""
+    return np.maximum(x, ZERO.get(x.dtype, 0)) if x.size <= FEW else at_least(x, 0)
+
+
 def clamped(x: Array, *, min_val: float, max_val: float) -> Array:
     """``x`` brought into ``[min_val, max_val]``; integers stay integers."""
     if x.dtype.kind in "iu":
         min_val, max_val = int(min_val), int(max_val)
-    return np.minimum(np.maximum(x, min_val), max_val)
+    return at_most(at_least(x, min_val), max_val)
 
 
 def thresholded(x: Array, *, threshold: float, value: float) -> Array:
     """``x`` where ``x > threshold`` or x is nan, else ``value``."""
+    if x.dtype.kind == "b":
+        refuse_integers(x, "threshold")
     return choose(x <= threshold, x.dtype.type(value), x)
 
 
@@ -129,22 +161,35 @@ def silu_slope(x: Array) -> Array:
     return out
 
 
+# The error function is tanh(w) with w = u (1 + R(u²)) for a fitted R, so the normal distribution function Φ(x)
+# is 1 / (1 + exp(-2 w)) at u = x / √2, which keeps its precision far below zero. Here R is a function of x².
+NORMAL = {d: tuple(tuple(c * 0.5 ** (len(t) - 1 - k) for k, c in enumerate(t)) for t in tables)
+          for d, tables in ((SINGLE, ERF_SINGLE), (DOUBLE, ERF_DOUBLE))}  # fmt: skip
+
+
+def _inverse_normal(x: Array) -> Array:
+    """``1 / Φ(x)``."""
+    out = ratio(at_most(x * x, 200), *NORMAL[x.dtype])  # beyond 200, Φ is 0 or 1: x² must not overflow
+    out += 1
+    out *= x
+    out *= -math.sqrt(2)
+    np.exp(out, out=out)
+    out += 1
+    return out
+
+
 @floating
 def gelu(x: Array) -> Array:
     """``x Φ(x)`` with the normal distribution function Φ."""
-    out = erf(x * math.sqrt(0.5))
-    out += 1
-    out *= x
-    out *= 0.5
-    return out
+    out = _inverse_normal(x)
+    return np.divide(x, out, out=out)
 
 
 @floating
 def gelu_slope(x: Array) -> Array:
     """Derivative of `gelu`, ``Φ(x) + x φ(x)``."""
-    out = erf(x * math.sqrt(0.5))
-    out += 1
-    out *= 0.5
+    out = _inverse_normal(x)
+    np.reciprocal(out, out=out)
     bell = x * x
     bell *= -0.5
     np.exp(bell, out=bell)
@@ -194,8 +239,8 @@ def gelu_tanh_slope(x: Array) -> Array:
 
 
 def _mish_parts(x: Array) -> tuple[Array, Array, Array]:
-    """x up to 30, its exponential e, and e (e + 2). Beyond 30, mish(x) is x to the last bit."""
-    x = np.minimum(x, 30)
+    """Elements up to 30, their exponentials e, and e (e + 2). Beyond 30, mish(x) is x to the last bit."""
+    x = at_most(x, 30)
     e = np.exp(x)
     n = e + 2
     n *= e
@@ -235,7 +280,7 @@ def logsigmoid(x: Array) -> Array:
     np.negative(out, out=out)
     np.exp(out, out=out)
     np.log1p(out, out=out)
-    return np.subtract(np.minimum(x, 0), out, out=out)
+    return np.subtract(at_most(x, 0), out, out=out)
 
 
 @floating
@@ -262,11 +307,11 @@ def softplus_slope(x: Array, *, beta: float, threshold: float) -> Array:
 @floating
 def elu(x: Array, *, alpha: float, scale: float, input_scale: float) -> Array:
     """``scale x`` where x > 0, else ``scale alpha (exp(input_scale x) - 1)``."""
-    out = np.minimum(x, 0)
+    out = at_most(x, 0)
     out *= input_scale
     np.expm1(out, out=out)
     out *= alpha
-    out += np.maximum(x, 0)  # one of the two terms is zero
+    out += at_least(x, 0)  # one of the two terms is zero
     if scale != 1:
         out *= scale
     return out
@@ -275,7 +320,7 @@ def elu(x: Array, *, alpha: float, scale: float, input_scale: float) -> Array:
 @floating
 def elu_slope(x: Array, *, alpha: float, scale: float, input_scale: float) -> Array:
     """Derivative of `elu`; at zero, that of the negative side."""
-    out = np.minimum(x, 0)
+    out = at_most(x, 0)
     out *= input_scale
     np.exp(out, out=out)
     out *= alpha * scale * input_scale
@@ -285,7 +330,7 @@ def elu_slope(x: Array, *, alpha: float, scale: float, input_scale: float) -> Ar
 @floating
 def elu_curve(x: Array, *, alpha: float, scale: float, input_scale: float) -> Array:
     """Derivative of `elu_slope`, zero at zero."""
-    out = np.minimum(x, 0)
+    out = at_most(x, 0)
     out *= input_scale
     np.exp(out, out=out)
     out *= alpha * scale * input_scale * input_scale
@@ -298,9 +343,9 @@ def leaky(x: Array, *, negative_slope: float) -> Array:
     if 0 < negative_slope <= 1:
         out = x * negative_slope
         return np.maximum(x, out, out=out)
-    out = np.minimum(x, 0)
+    out = at_most(x, 0)
     out *= negative_slope
-    out += np.maximum(x, 0)
+    out += at_least(x, 0)
     return out
 
 
@@ -313,9 +358,7 @@ def leaky_pull(g: Array, x: Array, *, negative_slope: float) -> Array:
 @floating
 def hardsigmoid(x: Array) -> Array:
     """``x / 6 + 1 / 2`` clipped to [0, 1]."""
-    out = x + 3
-    np.maximum(out, 0, out=out)
-    np.minimum(out, 6, out=out)
+    out = at_most(at_least(x + 3, 0), 6)
     out /= 6
     return out
 
@@ -323,9 +366,7 @@ def hardsigmoid(x: Array) -> Array:
 @floating
 def hardswish(x: Array) -> Array:
     """``x hardsigmoid(x)``."""
-    out = x + 3
-    np.maximum(out, 0, out=out)
-    np.minimum(out, 6, out=out)
+    out = at_most(at_least(x + 3, 0), 6)
     out *= x
     out /= 6
     return out
@@ -341,6 +382,18 @@ def hardswish_slope(x: Array) -> Array:
 
 
 @floating
+def hardshrink(x: Array, *, lambd: float) -> Array:
+    """``x`` outside of ``[-lambd, lambd]``, zero inside."""
+    return outside(x, x, lambd=lambd)
+
+
+@floating
+def prelu(x: Array, weight: Array) -> Array:
+    """``x`` where x > 0, else ``weight x``."""
+    return np.where(x > 0, x, x * weight)
+
+
+@floating
 def softshrink(x: Array, *, lambd: float) -> Array:
     """``x`` moved towards zero by ``lambd``, and zero where it would pass it."""
     return x - np.clip(x, -lambd, lambd)
@@ -349,14 +402,26 @@ def softshrink(x: Array, *, lambd: float) -> Array:
 # Along a dimension
 
 
+def glu(x: Array, *, dim: int) -> Array:
+    """The first half of ``x`` along ``dim`` times the sigmoid of the second."""
+    refuse_integers(x, "glu")
+    if x.dtype.itemsize == 2:
+        return glu(x.astype(SINGLE), dim=dim).astype(x.dtype)
+    a, b = np.split(x, 2, dim)
+    out = np.negative(b)
+    np.exp(out, out=out)
+    out += 1
+    return np.divide(a, out, out=out)
+
+
 @floating
 def softmax(x: Array, *, dim: int) -> Array:
     """``exp(x) / Σ exp(x)`` along ``dim``, shifted by the largest element so that nothing overflows."""
     if not x.size:
         return x.copy()
-    out = x - x.max(axis=dim, keepdims=True)
+    out = x - np.maximum.reduce(x, dim, keepdims=True)
     np.exp(out, out=out)
-    out /= out.sum(axis=dim, keepdims=True)
+    out /= np.add.reduce(out, dim, keepdims=True)
     return out
 
 
@@ -365,6 +430,6 @@ def log_softmax(x: Array, *, dim: int) -> Array:
     """Logarithm of `softmax`."""
     if not x.size:
         return x.copy()
-    out = x - x.max(axis=dim, keepdims=True)
-    out -= np.log(np.exp(out).sum(axis=dim, keepdims=True))
+    out = x - np.maximum.reduce(x, dim, keepdims=True)
+    out -= np.log(np.add.reduce(np.exp(out), dim, keepdims=True))
     return out

@@ -1,12 +1,13 @@
 """Attention and embeddings on arrays. Start reading at `attend`.
 
-Scores are exponentials of a matrix product: `attend` keeps their logarithmic sums alone, one number a query, and
-`weights` makes them anew from those when the derivative asks for them. So what is saved grows with the length of a
-sequence and not with its square.
+Scores are exponentials of a matrix product: `attend` keeps their logarithmic sums alone, one number a query,
+and `weights` makes them anew from those when the derivative asks for them. So what is saved grows with the
+length of a sequence and not with its square.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ Array = NDArray[Any]
 
 
 def _scores(q: Array, k: Array, mask: Any, causal: bool, scale: float) -> Array:
-    out = np.matmul(q * scale, np.swapaxes(k, -1, -2))
+    out: Array = np.matmul(q * scale, np.swapaxes(k, -1, -2))
     if mask is not None:
         if mask.dtype.kind == "b":
-            out = out if out.shape == np.broadcast_shapes(out.shape, mask.shape) else np.array(np.broadcast_to(out, mask.shape))
+            full = np.broadcast_shapes(out.shape, mask.shape)
+            out = out if out.shape == full else np.array(np.broadcast_to(out, full))
             np.copyto(out, -np.inf, where=~mask)
         else:
             out = out + mask.astype(out.dtype, copy=False)
@@ -37,6 +39,20 @@ def _single(*arrays: Any) -> list[Any]:
     return [a.astype(np.float32) if a is not None and a.dtype.itemsize == 2 else a for a in arrays]
 
 
+BLOCK = 1 << 18  # scores made at a time: those of one head stay in the cache while they are worked on
+
+
+def _batch(q: Array, k: Array, *others: Any) -> tuple[int, ...]:
+    """The dimensions in front of the matrices if these exceed a block, else ()."""
+    batch = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], *(a.shape[:-2] for a in others if a is not None))
+    return batch if math.prod(batch) * q.shape[-2] * k.shape[-2] > BLOCK else ()
+
+
+def _part(x: Any, rank: int, i: int) -> Any:
+    """What part ``i`` of a batch of rank ``rank`` sees of ``x``, which is broadcast."""
+    return x if x is None or x.ndim < rank else x[i if len(x) > 1 else 0]
+
+
 def attend(q: Array, k: Array, v: Array, mask: Any, *, causal: bool, scale: float) -> tuple[Array, Array]:
     """``softmax(q kᵀ scale + mask) v``, and the logarithm of each softmax's sum.
 
@@ -45,13 +61,21 @@ def attend(q: Array, k: Array, v: Array, mask: Any, *, causal: bool, scale: floa
     if q.dtype.itemsize == 2:
         out, total = attend(*_single(q, k, v, mask), causal=causal, scale=scale)
         return out.astype(q.dtype), total
+    batch = _batch(q, k, v, mask)
+    if batch:
+        out = np.empty((*batch, q.shape[-2], v.shape[-1]), q.dtype)
+        total = np.empty(out.shape[:-1], q.dtype)
+        for i in range(batch[0]):
+            given = [_part(x, out.ndim, i) for x in (q, k, v, mask)]
+            out[i], total[i] = attend(*given, causal=causal, scale=scale)
+        return out, total
     p = _scores(q, k, mask, causal, scale)
-    top = p.max(axis=-1, keepdims=True, initial=-np.inf)
+    top = np.maximum.reduce(p, -1, keepdims=True, initial=-np.inf)
     if mask is not None:
         top[np.isneginf(top)] = 0
     p -= top
     np.exp(p, out=p)
-    total = p.sum(axis=-1, keepdims=True)
+    total = np.add.reduce(p, -1, keepdims=True)
     if mask is not None:
         total[total == 0] = 1
     out = np.matmul(p, v)
@@ -65,6 +89,13 @@ def weights(q: Array, k: Array, mask: Any, total: Array, *, causal: bool, scale:
     """``softmax(q kᵀ scale + mask)``, from the logarithms of its sums."""
     if q.dtype.itemsize == 2:
         return weights(*_single(q, k, mask, total), causal=causal, scale=scale).astype(q.dtype)
+    batch = _batch(q, k, mask, total[..., None])
+    if batch:
+        out = np.empty((*batch, q.shape[-2], k.shape[-2]), q.dtype)
+        for i in range(batch[0]):
+            q_, k_, mask_ = (_part(x, out.ndim, i) for x in (q, k, mask))
+            out[i] = weights(q_, k_, mask_, _part(total, out.ndim - 1, i), causal=causal, scale=scale)
+        return out
     p = _scores(q, k, mask, causal, scale)
     p -= total[..., None]
     return np.exp(p, out=p)
@@ -87,7 +118,7 @@ def _without(g: Array, indices: Array, padding_idx: int) -> Array:
 
 
 def embed_pull(g: Array, indices: Array, *, rows: int, padding_idx: int, by_frequency: bool) -> Array:
-    """The cotangent of `embed` pulled back to a table of ``rows``: duplicates add up, the padding gets nothing.
+    """The cotangent of `embed` pulled back to a table of ``rows``: duplicates add up, padding gets nothing.
 
     With ``by_frequency`` each row is divided by how often its index occurs.
     """

@@ -1,7 +1,8 @@
-"""Losses on arrays: picking the class of each target, and a step of connectionist temporal classification (CTC).
+"""Losses on arrays: picking the class of each target, and a step of CTC through time.
 
-In the picking kernels dimension 1 holds the classes, ``target`` has the other dimensions, and a target outside of the
-classes stands for one that is ignored. Start reading at `pick` and `place`, which are transposes.
+In the picking kernels dimension 1 holds the classes, ``target`` has the other dimensions, and a target
+outside of the classes stands for one that is ignored. Start reading at `pick` and `place`, which are
+transposes.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_targets", "class_weights", "ctc_labels", "ctc_step", "entropy_pull", "pick", "place", "slid"]
+from regrad.kernels.reference.indexing import outside
+
+__all__ = ["check_targets", "ctc_labels", "ctc_step", "entropy_pull", "nll", "pick", "place", "slid"]
 
 Array = NDArray[Any]
 
@@ -19,30 +22,57 @@ Array = NDArray[Any]
 # Classes
 
 
-def check_targets(target: Array, classes: int, ignore_index: int, name: str) -> Array | None:
-    """Where a target is ignored (None: nowhere). Raises IndexError for one that is no class."""
-    if not target.size or (target.min() >= 0 and target.max() < classes and not 0 <= ignore_index < classes):
+def check_targets(
+    target: Array, classes: int, ignore_index: int, name: str, error: type[Exception] = IndexError
+) -> Array | None:
+    """Where a target is ignored (None: nowhere). Raises ``error`` for one that is no class."""
+    if not 0 <= ignore_index < classes and not outside(target, classes):
         return None
-    ignored = target == ignore_index
+    ignored: Array = target == ignore_index
     wrong = ((target < 0) | (target >= classes)) & ~ignored
     if wrong.any():
-        raise IndexError(f"{name}: Target {target[wrong][0]} is out of bounds; there are {classes} classes, "
-                         f"numbered from 0")  # fmt: skip
+        raise error(f"{name}: Target {target[wrong][0]} is out of bounds, out of range; there are {classes} "
+                    "classes, numbered from 0")
     return ignored
 
 
-def class_weights(target: Array, weight: Array | None, ignored: Array | None, dtype: Any) -> Array:
-    """How much each target counts: 1, or the weight of its class; 0 where it is ignored."""
-    if weight is None:
-        return np.ones(target.shape, dtype) if ignored is None else (~ignored).astype(dtype)
-    if ignored is None:
-        return weight[target].astype(dtype, copy=False)
-    return np.where(ignored, dtype.type(0), weight[np.where(ignored, 0, target)]).astype(dtype, copy=False)
+def nll(
+    logp: Array, target: Array, weight: Array | None, *, how: str, ignore_index: int, name: str
+) -> tuple[Array, Array]:
+    """Minus the logarithm at each target, reduced; and how much each target counts in that.
+
+    A target counts 1 or the weight of its class, nothing where it is ignored, and as a share of all for a
+    mean.
+    """
+    ignored = check_targets(target, logp.shape[1], ignore_index, name)
+    dtype, loss = logp.dtype, -pick(logp, target)
+    if weight is None and ignored is None:
+        if how == "none":
+            return loss, np.ones(target.shape, dtype)
+        total, size = np.asarray(loss.sum(), dtype), target.size
+        if how == "sum":
+            return total, np.ones(target.shape, dtype)
+        return np.asarray(total / dtype.type(size)), np.full(target.shape, 1 / max(size, 1), dtype)
+    labels = target if ignored is None else np.where(ignored, 0, target)
+    counts = np.ones(target.shape, dtype) if weight is None else weight[labels].astype(dtype, copy=False)
+    if ignored is not None:
+        counts[ignored] = loss[ignored] = 0
+    loss = loss * counts
+    if how == "none":
+        return loss, counts
+    total = np.asarray(loss.sum(), dtype)
+    if how == "sum":
+        return total, counts
+    of_all = counts.sum()
+    counts = counts / of_all
+    if ignored is not None:
+        counts[ignored] = 0  # also if all are, and the mean is nan
+    return np.asarray(total / of_all, dtype), counts
 
 
 def _places(target: Array, classes: int) -> tuple[Any, ...]:
     """The index that leads from an array with classes to the elements of the targets."""
-    if target.size and (target.min() < 0 or target.max() >= classes):
+    if outside(target, classes):
         target = np.where((target < 0) | (target >= classes), 0, target)
     if target.ndim == 1:
         return np.arange(len(target)), target
@@ -52,7 +82,8 @@ def _places(target: Array, classes: int) -> tuple[Any, ...]:
 
 def pick(x: Array, target: Array) -> Array:
     """The elements of ``x`` at the classes in ``target``."""
-    return x[_places(target, x.shape[1])]
+    out: Array = x[_places(target, x.shape[1])]
+    return out
 
 
 def place(s: Array, target: Array, *, shape: tuple[int, ...]) -> Array:
@@ -63,14 +94,14 @@ def place(s: Array, target: Array, *, shape: tuple[int, ...]) -> Array:
 
 
 def entropy_pull(s: Array, logp: Array, target: Array) -> Array:
-    """``s`` times the softmax, less ``s`` at the target: what cross entropy pulls back through a log-softmax."""
+    """``s`` times the softmax, less ``s`` at the target: the pull of cross entropy through a log-softmax."""
     out = np.exp(logp)
     out *= np.expand_dims(s, 1)
     out[_places(target, logp.shape[1])] -= s
     return out
 
 
-# CTC. The probability of all paths up to each label, from one time to the next; -inf is the logarithm of no path.
+# CTC: the probability of all paths up to each label, from one time to the next. -inf stands for no path.
 
 
 def slid(x: Array, *, by: int, fill: float) -> Array:
@@ -85,9 +116,10 @@ def slid(x: Array, *, by: int, fill: float) -> Array:
 
 
 def ctc_step(before: Array, emit: Array, skip: Array, going: Array) -> Array:
-    """``emit + log(Σ exp)`` of the labels that lead here: the same, the one before, and where ``skip`` is 0 the next but one.
+    """``emit + log(Σ exp)`` of the labels that lead to each: itself, the one before, and perhaps one further back.
 
-    Where ``going`` does not hold, the sequence has ended, and ``before`` stays.
+    ``skip`` is 0 where that is allowed, else -inf. Where ``going`` does not hold, the sequence has ended, and
+    ``before`` stays.
     """
     one, two = slid(before, by=1, fill=-np.inf), slid(before, by=2, fill=-np.inf)
     two += skip

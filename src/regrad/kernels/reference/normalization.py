@@ -1,8 +1,9 @@
 """Normalization on arrays: mean 0 and variance 1 over some dimensions, and the pull of it.
 
-Two layouts cover all norms. In *rows* the statistics are taken over the last dimensions (layer, group and RMS norm);
-in *channels* over all but dimension 1 (batch norm). Each element is read and written a few times only, in place where
-it can be; `numpy.vecdot` sums products without making them. Start reading at `rows` and `rows_pull`.
+Two layouts cover all norms. In *rows* the statistics are taken over the last dimensions (layer, group and RMS
+norm); in *channels* over all but dimension 1 (batch norm). Each element is read and written a few times only,
+in place where it can be; `numpy.vecdot` sums products without making them. Start reading at `rows` and
+`rows_pull`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["channels", "channels_pull", "channels_scale_pull", "rows", "rows_pull", "window"]
+from regrad.kernels.reference.activation import refuse_integers
+
+__all__ = ["channels", "channels_pull", "channels_scale_pull", "groups_scale_pull", "rows", "rows_pull",
+           "rows_scale_pull", "window"]
 
 Array = NDArray[Any]
 
@@ -25,7 +29,7 @@ def _dots(a: Array, b: Array) -> Array:
 
 def _single(*arrays: Any) -> list[Any]:
     """16-bit floats as float32."""
-    return [a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.itemsize == 2 else a for a in arrays]
+    return [a if a is None or a.dtype.itemsize != 2 else a.astype(np.float32) for a in arrays]
 
 
 def _flat(x: Array, dims: int) -> Array:
@@ -34,13 +38,17 @@ def _flat(x: Array, dims: int) -> Array:
     return x.reshape(math.prod(x.shape[: x.ndim - dims]), size)
 
 
-def rows(x: Array, weight: Any, bias: Any, *, dims: int, eps: float, centre: bool = True) -> tuple[Array, Array, Array]:
-    """``x`` normalized over its last ``dims`` dimensions, times ``weight`` plus ``bias``; the means; 1 / deviations.
+def rows(x: Array, weight: Any, bias: Any, *, dims: int, eps: float,
+         centre: bool = True) -> tuple[Array, Array, Array]:
+    """``x`` normalized over its last ``dims`` dimensions, times ``weight`` plus ``bias``; mean; 1 / deviation.
 
     Without ``centre`` no mean is taken off (RMS norm). The statistics keep their dimensions, with size 1.
     """
+    if x.dtype.kind in "biu":
+        refuse_integers(x, "layer_norm")
     if x.dtype.itemsize == 2:
-        return tuple(a.astype(x.dtype) for a in rows(*_single(x, weight, bias), dims=dims, eps=eps, centre=centre))  # type: ignore[return-value]
+        found = rows(*_single(x, weight, bias), dims=dims, eps=eps, centre=centre)
+        return found[0].astype(x.dtype), found[1].astype(x.dtype), found[2].astype(x.dtype)
     flat = _flat(x, dims)
     size = flat.shape[1]
     mean = np.add.reduce(flat, 1, keepdims=True)
@@ -64,28 +72,46 @@ def rows(x: Array, weight: Any, bias: Any, *, dims: int, eps: float, centre: boo
 def rows_pull(s: Array, x: Array, weight: Any, mean: Any, rstd: Array, *, dims: int) -> Array:
     """The cotangent ``s`` of `rows` pulled back to ``x``: ``(u - M(u) - y M(u y)) rstd``.
 
-    M is the mean, u is ``s weight`` and y the normalized ``x``. Without ``mean``, for RMS norm, the term M(u) is missing.
+    M is the mean, u is ``s weight`` and y the normalized ``x``. Without ``mean``, for RMS norm, the term M(u)
+    is missing.
     """
     if x.dtype.itemsize == 2:
         return rows_pull(*_single(s, x, weight, mean, rstd), dims=dims).astype(x.dtype)
     flat, rstd = _flat(x, dims), rstd.reshape(-1, 1)
-    size = flat.shape[1]
-    y = flat * rstd if mean is None else flat - mean.reshape(-1, 1)
-    if mean is not None:
-        y *= rstd
-    out = _flat(np.broadcast_to(s, x.shape) if weight is None else s * weight, dims)
-    if weight is None:
-        out = out.copy()
-    if mean is not None:
-        level = np.add.reduce(out, 1, keepdims=True)
-        level /= size
-        out -= level
-    tilt = _dots(out, y)
-    tilt /= size
-    y *= tilt
-    out -= y
-    out *= rstd
+    out = flat if mean is None else flat - mean.reshape(-1, 1)
+    u = _flat(np.array(np.broadcast_to(s, x.shape)) if weight is None else s * weight, dims)
+    tilt = _dots(u, out)
+    tilt *= rstd * rstd * rstd / -flat.shape[1]
+    if mean is None:
+        out = out * tilt
+    else:
+        out *= tilt
+        level = np.add.reduce(u, 1, keepdims=True)
+        level /= flat.shape[1]
+        u -= level
+    u *= rstd
+    out += u
     return out.reshape(x.shape)
+
+
+def rows_scale_pull(s: Array, x: Array, mean: Any, rstd: Array, *, dims: int) -> Array:
+    """The cotangent ``s`` of `rows` pulled back to ``weight``: ``s (x - mean) rstd`` summed over the rows."""
+    if x.dtype.itemsize == 2:
+        return rows_scale_pull(*_single(s, x, mean, rstd), dims=dims).astype(x.dtype)
+    flat, s = _flat(x, dims), _flat(s, dims)
+    out = flat * s if mean is None else flat - mean.reshape(-1, 1)
+    if mean is not None:
+        out *= s
+    return np.matmul(rstd.reshape(1, -1), out).reshape(x.shape[x.ndim - dims :])
+
+
+def groups_scale_pull(s: Array, x: Array, mean: Array, rstd: Array) -> Array:
+    """The same for (batch, group, channel of the group, place): the sum over batch and places."""
+    if x.dtype.itemsize == 2:
+        return groups_scale_pull(*_single(s, x, mean, rstd)).astype(x.dtype)
+    each = _dots(s, x - mean)
+    each *= rstd
+    return np.add.reduce(each, 0).reshape(-1)
 
 
 def _threefold(x: Array) -> Array:
@@ -95,13 +121,15 @@ def _threefold(x: Array) -> Array:
 
 def _over_channels(a: Array, b: Array) -> Array:
     """Sum of products for each channel, as (channel, 1)."""
-    return np.add.reduce(_dots(a, b), 0)
+    return np.add.reduce(_dots(a, b) if a.shape[2] > 8 else np.add.reduce(a * b, 2, keepdims=True), 0)
 
 
 def channels(x: Array, weight: Any, bias: Any, *, eps: float) -> tuple[Array, Array, Array, Array]:
-    """``x`` normalized over all dimensions but 1, times ``weight`` plus ``bias``; mean, 1 / deviation and variance."""
+    """``x`` normalized over all dimensions but 1, times ``weight`` plus ``bias``; mean, 1 / deviation, variance."""
+    refuse_integers(x, "batch_norm")
     if x.dtype.itemsize == 2:
-        return tuple(a.astype(x.dtype) for a in channels(*_single(x, weight, bias), eps=eps))  # type: ignore[return-value]
+        out, mean, rstd, var = (a.astype(x.dtype) for a in channels(*_single(x, weight, bias), eps=eps))
+        return out, mean, rstd, var
     whole = _threefold(x)
     size = whole.shape[0] * whole.shape[2]
     mean = np.add.reduce(whole, (0, 2))[:, None]
@@ -117,7 +145,7 @@ def channels(x: Array, weight: Any, bias: Any, *, eps: float) -> tuple[Array, Ar
 
 
 def channels_pull(s: Array, x: Array, weight: Any, mean: Array, rstd: Array) -> Array:
-    """The cotangent ``s`` of `channels` pulled back to ``x``, as `rows_pull` does; ``weight`` is constant in each mean."""
+    """The cotangent ``s`` of `channels` pulled back to ``x``; as in `rows_pull`, but ``weight`` is constant in M."""
     if x.dtype.itemsize == 2:
         return channels_pull(*_single(s, x, weight, mean, rstd)).astype(x.dtype)
     s, whole = _threefold(s), _threefold(x)
@@ -135,7 +163,7 @@ def channels_pull(s: Array, x: Array, weight: Any, mean: Array, rstd: Array) -> 
 
 
 def channels_scale_pull(s: Array, x: Array, mean: Array, rstd: Array) -> Array:
-    """The cotangent ``s`` of `channels` pulled back to ``weight``: the sum of ``s (x - mean) rstd`` for each channel."""
+    """The cotangent ``s`` of `channels` pulled back to ``weight``: ``s (x - mean) rstd`` summed for each channel."""
     if x.dtype.itemsize == 2:
         return channels_scale_pull(*_single(s, x, mean, rstd)).astype(x.dtype)
     out = _threefold(x) - mean[:, None]
