@@ -42,8 +42,7 @@ def looped(op: Any, sample: Sample) -> bool:
     shapes = [a.shape for a in sample.args if isinstance(a, np.ndarray)]
     numbers = () in shapes  # as tensors that have no dimension to work along
     return (
-        (numbers
-        and (op.viewing or len(shapes) > 1 or "shape" in op.params))
+        (numbers and (op.viewing or len(shapes) > 1 or "shape" in op.params))
         or bool(sample.params.get("by_frequency"))
         or sample.params.get("mode") == "r"
         or sample.params.get("shape") == ()

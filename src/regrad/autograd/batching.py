@@ -24,6 +24,47 @@ from regrad.tensor import Tensor
 __all__ = ["RULES", "Batched", "Level", "batch_rule"]
 
 
+class _Form(np.ndarray[Any, Any]):
+    """Shape and dtype of a sample. Its elements are in the batch: reading them here is refused, not answered wrongly."""
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function not in _OF_FORM:
+            _refuse_reading(self, function.__name__)
+        return function(*[a.view(np.ndarray) if isinstance(a, _Form) else a for a in args], **kwargs)
+
+
+_OF_FORM = {np.zeros_like, np.ones_like, np.empty_like, np.shape, np.ndim, np.size}
+
+
+def _refuse_reading(form: Any, *args: Any, **kwargs: Any) -> Any:
+    raise RuntimeError(
+        "vmap: this function looks at the elements of its arguments, which differ from sample to sample; it"
+        " is not available inside vmap: call it outside, or once for each sample"
+    )
+
+
+for _name in (
+    "__array_ufunc__",
+    "__getitem__",
+    "__iter__",
+    "all",
+    "any",
+    "argmax",
+    "argsort",
+    "astype",
+    "copy",
+    "cumsum",
+    "item",
+    "mean",
+    "nonzero",
+    "prod",
+    "sum",
+    "tobytes",
+    "tolist",
+):
+    setattr(_Form, _name, _refuse_reading)
+
+
 class Level:
     """One `vmap` that is under way: its batch size and the level around it."""
 
@@ -36,7 +77,7 @@ class Level:
         out = object.__new__(Batched)
         shape, dtype = value.array.shape[1:], value.array.dtype
         poison = np.array(np.nan if dtype.kind in "fc" else 0, dtype)
-        out.array = np.broadcast_to(poison, shape)  # the form of a sample; the elements are in `value`
+        out.array = np.broadcast_to(poison, shape).view(_Form)
         out.value, out.level = value, self
         out._view = out._grad = out.meta = out.edge = None
         return out

@@ -186,7 +186,9 @@ def _check(
             " requires_grad=True."
         )
     for i in chosen:
-        if any(s == 0 and n > 1 for s, n in zip(inputs[i].array.strides, inputs[i].array.shape, strict=True)):
+        if inputs[i].array.size and any(
+            s == 0 and n > 1 for s, n in zip(inputs[i].array.strides, inputs[i].array.shape, strict=True)
+        ):
             raise RuntimeError(
                 f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are"
                 " non-overlapping to be able to compute the numerical gradients correctly. You should call"

@@ -41,6 +41,8 @@ def outside(k: Any, n: int) -> bool:
     """Is any position negative or beyond ``n``? One sweep: as unsigned numbers, negative ones are huge."""
     if not k.size:
         return False
+    if type(k) is not np.ndarray:
+        return False  # the form of a sample in a batch: its elements are checked where they are read
     return bool(k.view(_UNSIGNED.get(k.dtype, k.dtype)).max() >= n)
 
 
