@@ -386,8 +386,8 @@ def _writer(write: versions.Write) -> tuple[str, Any]:
     first = place(*write.sites[0]) if write.sites else None
     if write.actor and write.actor.rsplit(".", 1)[-1] == "step":
         return write.actor, first
-    if first is not None and first.function and not first.function.startswith("<"):
-        return first.function.replace("<locals>.", ""), first
+    if write.user and not write.user.startswith("<"):
+        return write.user.replace("<locals>.", ""), first
     return write.op, first
 
 

@@ -55,25 +55,30 @@ def site(depth: int = 1) -> tuple[CodeType, int]:
     return frame.f_code, frame.f_lasti
 
 
-def trail(depth: int = 1, length: int = 4) -> tuple[str, tuple[tuple[CodeType, int], ...]]:
-    """(who is acting, the user's sites from the innermost outwards) for an in-place write.
+def trail(depth: int = 1, length: int = 4) -> tuple[str, str, tuple[tuple[CodeType, int], ...]]:
+    """(who is acting, for which function, the user's sites from the innermost outwards) for an in-place write.
 
-    The actor is the outermost of Regrad's own frames, such as ``SGD.step``, or the user's function.
+    The actor is the outermost of Regrad's own frames, such as ``SGD.step``; the function is the user's.
     """
     frame: FrameType | None = sys._getframe(depth)
-    actor = ""
+    own = None
     while frame is not None and inside[frame.f_code.co_filename]:
-        actor = _qualified(frame)
-        frame = frame.f_back
+        own, frame = frame, frame.f_back
+    actor = "" if own is None else _qualified(own)
+    user = "" if frame is None else _qualified(frame)
     sites: list[tuple[CodeType, int]] = []
     while frame is not None and len(sites) < length:
         sites.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
-    return actor, tuple(sites)
+    return actor, user, tuple(sites)
 
 
 def _qualified(frame: FrameType) -> str:
-    name = frame.f_code.co_name
+    """``Class.method`` or the function's name; Python 3.10 has it not in the code object but in ``self``."""
+    code = frame.f_code
+    if hasattr(code, "co_qualname"):
+        return str(code.co_qualname)
+    name = code.co_name
     owner = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames[:1] else None
     return name if owner is None else f"{type(owner).__name__}.{name}"
 
@@ -93,13 +98,16 @@ def place(code: CodeType | None, lasti: int) -> Place | None:
 def operand_text(code: CodeType, lasti: int, index: int) -> str:
     """How the source writes operand ``index`` of the call at a site: "h" in ``h * w``; empty where that cannot be told.
 
-    Needs the column positions that Python 3.11 and later keep in code objects.
+    Read off the column positions that Python 3.11 and later keep in code objects; before, off the instructions, which
+    tell the names of two operands that are plain variables.
     """
     import ast
     import linecache
     import textwrap
 
-    positions = list(code.co_positions()) if hasattr(code, "co_positions") else []
+    if not hasattr(code, "co_positions"):
+        return _loaded_before(code, lasti, index)
+    positions = list(code.co_positions())
     if lasti // 2 >= len(positions):
         return ""
     first, last, left, right = positions[lasti // 2]
@@ -126,6 +134,24 @@ def operand_text(code: CodeType, lasti: int, index: int) -> str:
     return (
         ast.unparse(operands[index]) if index < len(operands) and isinstance(operands[index], simple) else ""
     )
+
+
+def _loaded_before(code: CodeType, lasti: int, index: int) -> str:
+    """The variable that was loaded as operand ``index`` (of two) right before a binary instruction."""
+    import dis
+
+    loads: list[str] = []
+    for step in dis.get_instructions(code):
+        if step.offset == lasti:
+            binary = step.opname.startswith(("BINARY_", "INPLACE_"))
+            return loads[index - 2] if binary and len(loads) >= 2 and index < 2 else ""
+        if step.opname == "LOAD_ATTR" and loads:
+            loads[-1] += f".{step.argval}"
+        elif step.opname in ("LOAD_FAST", "LOAD_NAME", "LOAD_GLOBAL", "LOAD_DEREF"):
+            loads.append(str(step.argval))
+        else:
+            loads.clear()
+    return ""
 
 
 def source_line(where: Any) -> str:

@@ -24,11 +24,12 @@ _KEPT = 16  # writes remembered in full for each memory; enough to name the last
 
 
 class Write(NamedTuple):
-    """One in-place write: when, the op's name, who acted, and the user's sites from the innermost outwards."""
+    """One in-place write: when, the op's name, who acted for which function of the user's, and the user's sites."""
 
     seq: int
     op: str
     actor: str
+    user: str
     sites: tuple[tuple[CodeType, int], ...]
 
 
@@ -66,10 +67,10 @@ def wrote(array: Any, op: str, depth: int = 2, where: tuple[CodeType, int] | Non
     entry = histories.get(key)
     if entry is None:
         entry = histories[key] = History(weakref.ref(owner, functools.partial(_forget, key)))
-    actor, sites = ("", (where,)) if where is not None else trail(depth)
+    actor, user, sites = ("", "", (where,)) if where is not None else trail(depth)
     seq = tick()
     entry.count += 1
-    entry.last.append(Write(seq, op, actor, sites))
+    entry.last.append(Write(seq, op, actor, user, sites))
     if len(entry.last) > _KEPT:
         del entry.last[0]
     clock.last = seq
