@@ -20,6 +20,7 @@ then `_CALLER` (the per-op path) and `general_call` (everything the per-op path 
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,6 +39,7 @@ from regrad.graph.value import Meta, Value, View, use_box, wrap
 __all__ = ["OPS", "Op", "elementwise", "general", "general_call", "linear", "refresh", "use_tensor"]
 
 OPS: dict[str, Op] = {}
+_LOCALS = re.compile("[tnmdfcq]|[xe][0-9]+|op|plans|forward")  # names in the text `_CALLER`
 _ROOT = __file__
 
 
@@ -129,6 +131,10 @@ class Op:
         self.rules = options
         self.plans: list[Plan | None] = [None] * (2 if self.many else 1 << len(self.args))
         self.plans_complex: list[Plan | None] = list(self.plans)
+        written = () if not _has_own_text(self) else (*_renamed(self), *self.params)
+        for name in written:
+            if _LOCALS.fullmatch(name):
+                raise TypeError(f"{self.name}: the name {name!r} is taken in the text of callers; choose another")
         for arg, rule in self.rules.items():
             if arg not in self.args:
                 raise TypeError(
@@ -393,11 +399,22 @@ HOT = frozenset(
 )
 
 
+def _has_own_text(op: Op) -> bool:
+    """Is a caller written for the op's signature?"""
+    if op.many or op.several or op.diff is not None:
+        return False
+    return op.kind == "elementwise" or op.viewing or op.name in HOT
+
+
+def _renamed(op: Op) -> list[str]:
+    """The arguments' names in the caller: PyTorch's for elementwise ops."""
+    few = op.kind == "elementwise" and len(op.args) <= 2
+    return ["input", "other"][: len(op.args)] if few else list(op.args)
+
+
 def _make_caller(op: Op) -> Callable[..., Any]:
     """The op's caller: what users call, and what rules call."""
-    if op.many or op.several or op.diff is not None:
-        return _make_plain_caller(op)
-    if op.kind != "elementwise" and not op.viewing and op.name not in HOT:
+    if not _has_own_text(op):
         return _make_plain_caller(op)
     return _write_caller(op) if op.name in HOT else _make_late_caller(op)
 
@@ -417,11 +434,7 @@ def _make_late_caller(op: Op) -> Callable[..., Any]:
 
 def _write_caller(op: Op) -> Callable[..., Any]:
     """Write the caller for the op's signature. Ops of one pattern share the text, so that few are compiled."""
-    renamed = (
-        ["input", "other"][: len(op.args)]
-        if op.kind == "elementwise" and len(op.args) <= 2
-        else list(op.args)
-    )
+    renamed = _renamed(op)
     keywords = "".join(f", {p}={p}" for p in op.params)
     params = ", ".join(f"{p!r}: {p}" for p in op.params)
     fill: dict[str, Any] = {
@@ -685,7 +698,9 @@ def _promote(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
         a = args[i]
         if isinstance(a, Value):
             operands.append((a.array.dtype, 2 if a.array.ndim else 1))
-        elif isinstance(a, (np.ndarray, np.generic)):
+        elif isinstance(a, np.generic):
+            operands.append((type(a.item()), 0))
+        elif isinstance(a, np.ndarray):
             operands.append((a.dtype, 2 if a.ndim else 1))
         elif isinstance(a, (bool, int, float, complex)):
             operands.append((type(a), 0))

@@ -137,6 +137,16 @@ FUNCTIONS.update({f"fft.{name}": f"fft.{name}" for name in (
     "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn", "fftshift",
     "ifftshift",
 )})  # fmt: skip
+# Questions and comparisons that have no gradient: they run on the arrays, whether or not a gradient is asked for.
+QUESTIONS = set("""
+    shape ndim size result_type allclose isclose array_equal array_equiv shares_memory may_share_memory
+    array_repr array_str array2string iscomplexobj isrealobj
+""".split())  # noqa: SIM905
+# Ops that take no Python numbers: NumPy's functions do.
+TENSORS_ONLY = set("""
+    maximum minimum fmax fmin heaviside hypot logaddexp logaddexp2 nextafter gcd lcm arctan2
+""".split())  # noqa: SIM905
+FLATTEN = {"concatenate", "sort", "argsort", "cumsum", "cumprod"}  # what ``axis=None`` does
 KEYWORDS = {
     "axis": "dim",
     "keepdims": "keepdim",
@@ -185,7 +195,10 @@ def ufunc(fn: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any])
     if out is not None and any(isinstance(o, Value) for o in out):
         raise TypeError(f"np.{name}: `out=` cannot be a tensor; write the result with copy_()")
     if method == "__call__" and out is None and not kwargs and (name in SAME or name in UFUNCS):
-        return _regrad(UFUNCS.get(name, name))(*[_lifted(x) for x in inputs])
+        lifted = [_lifted(x) for x in inputs]
+        if name in TENSORS_ONLY:
+            lifted = [x if isinstance(x, Value) else wrap(np.asarray(x)) for x in lifted]
+        return _regrad(UFUNCS.get(name, name))(*lifted)
     if method == "reduce" and name in REDUCTIONS and out is None:
         axis = kwargs.pop("axis", 0)
         keep = bool(kwargs.pop("keepdims", False))
@@ -206,11 +219,16 @@ def function(fn: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """``fn`` (another NumPy function) on arguments of which at least one is a tensor."""
     module = fn.__module__.removeprefix("numpy").lstrip(".")
     name = f"{module}.{fn.__name__}" if module in ("linalg", "fft") else fn.__name__
-    if name in FUNCTIONS and kwargs.get("out") is None and kwargs.get("where", True) is True:
+    unusual = any(not any(kwargs.get(k) is v for v in (None, np._NoValue, True)) for k in ("initial", "where"))
+    if name in FUNCTIONS and kwargs.get("out") is None and not unusual:
+        flat = FLATTEN if "axis" in kwargs and kwargs["axis"] is None else FLATTEN & {"cumsum", "cumprod"}
+        if name in flat and len(args) == 1 and kwargs.get("axis") is None:
+            whole = [_lifted(a).reshape(-1) for a in (args[0] if name == "concatenate" else args)]
+            args, kwargs = (whole if name == "concatenate" else whole[0],), {**kwargs, "axis": 0}
         given = {
             KEYWORDS.get(k, k): v
             for k, v in kwargs.items()
-            if v is not None and v is not np._NoValue and k not in ("out", "where", "order")
+            if v is not None and v is not np._NoValue and k not in ("out", "where", "order", "initial")
         }
         if name in ("var", "std") and "correction" not in given:
             given["correction"] = 0  # NumPy divides by n
@@ -219,13 +237,26 @@ def function(fn: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         lifted = [_lifted(a) for a in args]
         if name == "transpose" and len(lifted) == 1 and "dims" not in given:
             given["dims"] = tuple(reversed(range(lifted[0].ndim)))
-        if name == "concatenate" and "dim" in given and len(lifted) > 1:
-            lifted = lifted[:1]
+        if "dtype" in given:
+            given["dtype"] = np.dtype(given["dtype"])
+        if name in ("flip", "roll") and "dim" in given:
+            given["dims"] = given.pop("dim")
+        if name in ("round", "around") and len(lifted) > 1:
+            given["decimals"] = lifted.pop()
+        if name == "cross":
+            given.setdefault("dim", -1)
+        if name == "dot":
+            a, b = lifted = [x if isinstance(x, Value) else wrap(np.asarray(x)) for x in lifted]
+            if not (a.ndim and b.ndim):
+                return a * b
+            if a.ndim > 2 or b.ndim > 2:
+                return _regrad("tensordot")(a, b, ([-1], [-2 if b.ndim > 1 else 0]))
         answer = _regrad(FUNCTIONS[name])(
             *lifted, **{k: _lifted(v) if isinstance(v, (np.ndarray, list)) else v for k, v in given.items()}
         )
         return answer.values if name == "sort" else answer
-    _refuse_grad(f"np.{name}", (args, kwargs))
+    if name not in QUESTIONS:
+        _refuse_grad(f"np.{name}", (args, kwargs))
     result = fn(*_lowered(args), **{k: _lowered(v) for k, v in kwargs.items()})
     return wrap(result) if isinstance(result, (np.ndarray, np.generic)) else result
 

@@ -20,7 +20,7 @@ from regrad.errors import PickleAttachedError
 from regrad.graph import lifetime, versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Handle, Leaf, Node, Output, leaf_for, meta_of
-from regrad.graph.value import Value, View, wrap
+from regrad.graph.value import Value, View, root, wrap
 from regrad.ops import conversion, core, creation, writing
 from regrad.shapes import Size
 
@@ -38,19 +38,20 @@ class device:
 
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         creation.check_device(type)
-        self.type, self.index = "cpu", index
+        _, colon, number = str(type).partition(":")
+        self.type, self.index = "cpu", int(number) if colon else index
 
     def __eq__(self, other: object) -> bool:
-        return str(other) == "cpu"
+        return str(other).partition(":")[0] == "cpu"
 
     def __hash__(self) -> int:
         return hash("cpu")
 
     def __str__(self) -> str:
-        return "cpu"
+        return "cpu" if self.index is None else f"cpu:{self.index}"
 
     def __repr__(self) -> str:
-        return "device(type='cpu')"
+        return f"device(type='cpu'{'' if self.index is None else f', index={self.index}'})"
 
 
 _CPU = device()
@@ -76,12 +77,12 @@ class Tensor(Value):
     is_cuda = is_sparse = is_quantized = is_meta = is_mkldnn = False
     names = property(lambda self: (None,) * self.array.ndim)
 
-    def __new__(cls, *data: Any, requires_grad: bool = False) -> Any:
+    def __new__(cls, *data: Any, requires_grad: bool = False) -> Any:  # noqa: D102 - the class says it
         default = dtypes.get_default_dtype()
-        if len(data) == 1 and not isinstance(data[0], int):
-            made = creation.tensor(
-                data[0], dtype=None if isinstance(data[0], (Value, np.ndarray)) else default
-            )
+        if len(data) == 1 and not isinstance(data[0], (int, Size)):
+            if isinstance(data[0], (float, complex)):
+                raise TypeError(f"Tensor(): data must be a sequence (got {type(data[0]).__name__})")
+            made = creation.tensor(data[0], dtype=None if isinstance(data[0], Value) else default)
         else:
             made = creation.empty(*data) if data else creation.tensor([], dtype=default)
         return _as(made, cls) if not requires_grad else _as(made, cls).requires_grad_()
@@ -140,6 +141,8 @@ class Tensor(Value):
 
     @requires_grad.setter
     def requires_grad(self, on: bool) -> None:
+        if not isinstance(on, bool):
+            raise RuntimeError(f"requires_grad must be a bool, not {type(on).__name__}")
         self.requires_grad_(on)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -273,6 +276,11 @@ class Tensor(Value):
     def data(self, other: Any) -> None:
         if not isinstance(other, Value):
             raise TypeError(f"data must be set to a Tensor, not {type(other).__name__}")
+        if type(self._edge()) is Leaf and other.array.dtype.kind not in "fcV":
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype, not"
+                f" {dtypes.of(other.array.dtype)}"
+            )
         self.array = other.array
 
     def retain_grad(self) -> None:
@@ -380,7 +388,7 @@ class Tensor(Value):
         return self.flip(0) if self.array.ndim else self
 
     def __contains__(self, element: Any) -> bool:
-        if not isinstance(element, (Value, int, float, complex)):
+        if not isinstance(element, (Value, int, float, complex, np.number, np.bool_)):
             raise RuntimeError(
                 f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
             )
@@ -390,7 +398,7 @@ class Tensor(Value):
         return id(self)
 
     def __format__(self, spec: str) -> str:
-        if not self.array.ndim and spec:
+        if not self.array.ndim:
             return format(self.array.item(), spec)
         return object.__format__(self, spec)
 
@@ -460,7 +468,11 @@ class Tensor(Value):
             return memo[id(self)]
         import copy
 
-        out = _as(wrap(_copied_layout(self.array)), type(self))
+        memory = _memory(self.array)
+        twin = memo.get(id(memory))
+        if twin is None:
+            twin = memo[id(memory)] = memory.copy(order="K")
+        out = _as(wrap(_placed(twin, _layout(self.array, memory))), type(self))
         memo[id(self)] = out
         if self._edge() is not None:
             leaf_for(out)
@@ -487,7 +499,8 @@ class Tensor(Value):
                 " rg.graph.values_only():` around the pickling to store values of all attached tensors."
             )
         leaf = type(self._edge()) is Leaf
-        return _rebuild, (type(self), self.array, leaf, dict(self.__dict__))
+        memory = _memory(self.array)
+        return _rebuild, (type(self), memory, _layout(self.array, memory), leaf, dict(self.__dict__))
 
 
 _backward: Callable[..., None]
@@ -514,12 +527,29 @@ def _as(value: Any, cls: type[Value]) -> Any:
     return out
 
 
-def _copied_layout(array: Any) -> Any:
-    return array.copy(order="K")
+def _memory(array: Any) -> Any:
+    """The array that owns the memory of ``array``; ``array`` itself where that memory has gaps."""
+    memory = root(array)
+    return memory if memory.flags.c_contiguous or memory.flags.f_contiguous else array
 
 
-def _rebuild(cls: type[Value], array: Any, requires_grad: bool, extras: dict[str, Any]) -> Any:
-    out = _as(wrap(array), cls)
+def _layout(array: Any, memory: Any) -> tuple[Any, ...]:
+    """How ``array`` lies in ``memory``: dtype, shape, offset and strides; two views of one memory go on sharing it."""
+    start = [a.__array_interface__["data"][0] for a in (array, memory)]
+    return array.dtype, array.shape, start[0] - start[1], array.strides
+
+
+def _placed(memory: Any, layout: tuple[Any, ...]) -> Any:
+    dtype, shape, offset, strides = layout
+    if memory.dtype == dtype and memory.shape == shape and memory.strides == strides:
+        return memory
+    return np.ndarray(shape, dtype, memory, offset, strides)
+
+
+def _rebuild(
+    cls: type[Value], memory: Any, layout: tuple[Any, ...], requires_grad: bool, extras: dict[str, Any]
+) -> Any:
+    out = _as(wrap(_placed(memory, layout)), cls)
     out.__dict__.update(extras)
     if requires_grad:
         leaf_for(out)

@@ -64,6 +64,8 @@ def to(
     >>> rg.tensor([1, 2]).to(rg.float32)
     tensor([1., 2.])
     """
+    flags = [a for a in args if isinstance(a, bool)]
+    copy = copy or flags[1:] == [True]
     for a in args:
         if isinstance(a, Value):
             dtype = dtypes.of(a.array.dtype)
@@ -199,14 +201,13 @@ def stride(self: Any, dim: int | None = None) -> Any:
     """Elements to skip in memory for a step along each dimension, or along ``dim``."""
     array = self.array
     strides = tuple(s // array.itemsize for s in array.strides)
-    if (
-        array.size and 1 in array.shape
-    ):  # NumPy leaves the stride of a single element open; PyTorch counts it up
+    if 0 in strides and (not array.size or 1 in array.shape):
+        # NumPy leaves the stride open where there is at most one element to step over; PyTorch counts it up.
         want, expect = list(strides), 1
         for d in reversed(range(array.ndim)):
-            if array.shape[d] == 1:
+            if want[d] == 0 and (array.shape[d] == 1 or not array.size):
                 want[d] = expect
-            expect = want[d] * array.shape[d]
+            expect = want[d] * max(array.shape[d], 1)
         strides = tuple(want)
     return strides if dim is None else strides[dim]
 
@@ -232,9 +233,10 @@ def _single(x: Any, name: str) -> Any:
                 if x.array.size
                 else "Boolean value of Tensor with no values is ambiguous"
             )
-        raise RuntimeError(
-            f"a Tensor with {x.array.size} elements cannot be converted to Scalar; reduce it first"
-        )
+        error = RuntimeError if name in ("item", "is_nonzero") else ValueError
+        raise error(f"a Tensor with {x.array.size} elements cannot be converted to Scalar; reduce it first")
+    if name in ("int", "float") and x.array.dtype.kind == "c":
+        raise RuntimeError(f"{name}(): a complex number cannot be converted without loss; take .real or .abs()")
     return x.array.item()
 
 

@@ -37,9 +37,11 @@ def cast(x: Any, dtype: Any) -> Any:
     """``x`` with its elements converted to the NumPy dtype ``dtype``; differentiable between floating dtypes."""
     if isinstance(x, Value):
         if dtype.kind not in "fcV" or x.array.dtype.kind not in "fcV":
-            return wrap(_converted(x.array, dtype))
+            with np.errstate(all="ignore"):  # nan to an int, as PyTorch, without a word
+                return wrap(_converted(x.array, dtype))
         return cast_op(x, dtype=dtype, was=x.array.dtype)
-    return _converted(x, dtype)
+    with np.errstate(all="ignore"):
+        return _converted(x, dtype)
 
 
 def _expanded_shape(x: Any, *, shape: Any) -> tuple[int, ...]:

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -83,13 +85,47 @@ def sizes_of(size: tuple[Any, ...], name: str) -> tuple[int, ...]:
     return tuple(out)
 
 
-def _plain(data: Any) -> Any:
-    """Nested data with tensors turned into what NumPy takes."""
+def _plain(data: Any, met: set[Any]) -> Any:
+    """Nested data with tensors turned into numbers; ``met`` gets the dtypes and types of what is in it."""
     if isinstance(data, Value):
-        return data.array.tolist() if data.array.ndim == 0 else data.array
+        if data.array.size != 1:
+            raise ValueError(
+                "tensor(): only one element tensors can be converted to Python scalars; join larger ones with"
+                " rg.stack"
+            )
+        met.add(data.array.dtype)
+        return data.array.item()
     if isinstance(data, (list, tuple)):
-        return [_plain(d) for d in data]
+        return [_plain(d, met) for d in data]
+    met.add(data.dtype if isinstance(data, (np.ndarray, np.generic)) else type(data))
     return data
+
+
+def _unified(met: set[Any]) -> Any:
+    """The dtype for numbers beside arrays and tensors: all of them promoted to one."""
+    kinds = [
+        dtypes.of(m) if isinstance(m, np.dtype) else dtypes.of(_default()) if issubclass(m, float)
+        else dtypes.get_default_dtype().to_complex() if issubclass(m, complex)
+        else dtypes.bool if m is bool else dtypes.int64
+        for m in met
+    ]  # fmt: skip
+    return functools.reduce(dtypes.promote_types, kinds).np
+
+
+def _checked(array: Any, target: Any, name: str) -> Any:
+    """``array``, or an error if numbers in it are beyond what ``target`` holds; negative ones wrap around."""
+    if target.kind in "iu" and array.dtype.kind in "iufO" and array.size:
+        top = int(np.iinfo(target).max)
+        low = -top if target.kind == "u" else int(np.iinfo(target).min)
+        least, most = array.min(), array.max()
+        if not (least >= low and most <= top):  # a nan is neither
+            raise RuntimeError(
+                f"{name}: value cannot be converted to type {dtypes.of(target)} without overflow: "
+                f"{most if least >= low else least}"
+            )
+    if array.dtype.kind == "c" and target.kind not in "cb":
+        raise TypeError(f"{name}: must be real number, not complex; take the real part for {dtypes.of(target)}")
+    return array
 
 
 def array_of(data: Any, dtype: Any = None) -> Any:
@@ -99,27 +135,35 @@ def array_of(data: Any, dtype: Any = None) -> Any:
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.array(data)
     else:
-        if isinstance(data, (str, bytes)) or data is None:
+        if isinstance(data, (str, bytes)):
             raise TypeError(
                 f"tensor(): cannot make a tensor of {type(data).__name__}; give numbers, sequences of numbers"
                 " or arrays"
             )
-        plain = _plain(data)
+        met: set[Any] = set()
+        plain = _plain(list(data) if isinstance(data, (bytearray, memoryview)) else data, met)
         if not isinstance(plain, (list, int, float, complex, bool)) and hasattr(plain, "__array__"):
             plain = np.asarray(plain)
         try:
             array = np.array(plain)
         except ValueError as error:
             raise ValueError(f"tensor(): expected sequences of equal length at every dim ({error})") from None
+        if array.dtype.kind in "US":
+            raise ValueError("tensor(): too many dimensions 'str'; give numbers")
         if array.dtype.kind == "O":
-            wide = [x for x in array.ravel() if not isinstance(x, (int, float, complex))]
-            if not wide:
-                raise RuntimeError(
-                    "tensor(): Overflow when unpacking long: a number does not fit into 64 bits"
-                )
-            raise TypeError(f"tensor(): new(): invalid data type {type(wide[0]).__name__!r}; give numbers")
-        if dtype is not None or isinstance(plain, np.ndarray) or (array.size and _has_arrays(plain)):
-            pass  # the dtype asked for holds, or the arrays' own
+            odd = [x for x in array.ravel() if not isinstance(x, (int, float, complex))]
+            if odd:
+                raise RuntimeError(f"tensor(): Could not infer dtype of {type(odd[0]).__name__}; give numbers")
+        mixed = any(isinstance(m, np.dtype) for m in met)
+        if dtype is not None:
+            if not isinstance(plain, np.ndarray):
+                _checked(array, dtype, "tensor()")
+        elif array.dtype.kind == "O" or (array.dtype == np.uint64 and not mixed):
+            raise ValueError("tensor(): Overflow when unpacking long: a number does not fit into 64 bits")
+        elif isinstance(plain, np.ndarray):
+            pass  # an array keeps its own
+        elif mixed:
+            array = array.astype(_unified(met))
         elif array.dtype.kind == "f" or array.size == 0:
             array = array.astype(_default())
         elif array.dtype.kind == "c":
@@ -128,12 +172,6 @@ def array_of(data: Any, dtype: Any = None) -> Any:
         array = cast(array, dtype)
     dtypes.of(array.dtype)
     return array
-
-
-def _has_arrays(data: Any) -> bool:
-    if isinstance(data, (np.ndarray, np.generic)):
-        return True
-    return isinstance(data, list) and any(_has_arrays(d) for d in data)
 
 
 def tensor(
@@ -210,16 +248,36 @@ def frombuffer(
     buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
 ) -> Any:
     """A 1-D tensor over the memory of a Python buffer."""
+    size = memoryview(buffer).nbytes
+    if not 0 <= offset < size:
+        raise ValueError(
+            f"frombuffer: offset ({offset} bytes) must be non-negative and less than the buffer's length ({size} bytes)"
+        )
     return finish(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset), requires_grad)
 
 
 # -- filled
 
 
+def sized(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the sizes of ``fn(*size)`` be given by name as well, and refuse a call without any."""
+
+    @functools.wraps(fn)
+    def call(*given: Any, **named: Any) -> Any:
+        if "size" in named:
+            given += (named.pop("size"),)
+        if not given:
+            raise TypeError(f"{fn.__name__}() missing 1 required positional argument: 'size'")
+        return fn(*given, **named)
+
+    return call
+
+
 def _target(dtype: Any) -> Any:
     return _default() if dtype is None else dtypes.to_numpy(dtype)
 
 
+@sized
 def empty(
     *size: Any,
     dtype: Any = None,
@@ -238,6 +296,7 @@ def empty(
     return finish(np.empty(sizes_of(size, "empty"), _target(dtype)), requires_grad)
 
 
+@sized
 def zeros(
     *size: Any,
     dtype: Any = None,
@@ -256,6 +315,7 @@ def zeros(
     return finish(np.zeros(sizes_of(size, "zeros"), _target(dtype)), requires_grad)
 
 
+@sized
 def ones(
     *size: Any,
     dtype: Any = None,
@@ -282,6 +342,8 @@ def _fill_dtype(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
+    if isinstance(value, Value) and value.array.ndim:
+        raise TypeError(f"a number is needed here, not a Tensor of shape {list(value.array.shape)}")
     return value.array.item() if isinstance(value, Value) else value
 
 
@@ -303,22 +365,17 @@ def full(
     check_device(device)
     value = _number(fill_value)
     target = _fill_dtype(value) if dtype is None else dtypes.to_numpy(dtype)
-    return finish(
-        _filled(sizes_of((size,) if isinstance(size, (tuple, list)) else (size,), "full"), value, target),
-        requires_grad,
-    )
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"full(): argument 'size' must be tuple of ints, not {type(size).__name__}")
+    return finish(filled(sizes_of((size,), "full"), value, target, "full"), requires_grad)
 
 
-def _filled(shape: tuple[int, ...], value: Any, target: Any) -> Any:
-    if isinstance(value, complex) and target.kind != "c":
-        raise RuntimeError(f"full: value cannot be converted to type {dtypes.of(target)} without overflow")
-    if target.kind in "iu" and isinstance(value, (int, float)):
-        info = np.iinfo(target)
-        if not math.isfinite(value) or not info.min <= value <= info.max:
-            raise RuntimeError(
-                f"full: value cannot be converted to type {dtypes.of(target)} without overflow: {value}"
-            )
-    return np.full(shape, value, target)
+def filled(shape: tuple[int, ...], value: Any, target: Any, name: str) -> Any:
+    """An array of ``value`` everywhere; raises where the dtype cannot hold it."""
+    limit = math.inf if target.kind not in "fV" else float(dtypes.finfo(dtypes.of(target)).max)
+    if (isinstance(value, complex) and target.kind != "c") or limit < abs(value) < math.inf:
+        raise RuntimeError(f"{name}: value cannot be converted to type {dtypes.of(target)} without overflow: {value}")
+    return np.full(shape, _checked(np.asarray(value), target, name).astype(target))
 
 
 def _like(make: Any, name: str) -> Any:
@@ -333,8 +390,8 @@ def _like(make: Any, name: str) -> Any:
         pin_memory: bool = False,
     ) -> Any:
         check_device(device)
-        array = input.array if isinstance(input, Value) else np.asarray(input)
-        out = make(array, dtype=None if dtype is None else dtypes.to_numpy(dtype))
+        array = _model(input, name)
+        out = make(array, "C" if _repeats(array) else "K", None if dtype is None else dtypes.to_numpy(dtype))
         return finish(out, requires_grad) if isinstance(input, Value) else out
 
     like.__name__ = like.__qualname__ = name
@@ -342,19 +399,30 @@ def _like(make: Any, name: str) -> Any:
     return like
 
 
-zeros_like = _like(np.zeros_like, "zeros_like")
+def _model(input: Any, name: str) -> Any:
+    if not isinstance(input, (Value, np.ndarray, np.generic)):
+        raise TypeError(f"{name}(): argument 'input' must be Tensor, not {type(input).__name__}")
+    return input.array if isinstance(input, Value) else np.asarray(input)
+
+
+def _repeats(array: Any) -> bool:
+    """Is some element of memory seen more than once? What is made like such a view lies row by row."""
+    return any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape))
+
+
+zeros_like = _like(lambda a, order, dtype: np.zeros_like(a, dtype, order), "zeros_like")
 zeros_like.__doc__ = """Zeros of the shape and dtype of ``input``.
 
     >>> rg.zeros_like(rg.tensor([1., 2.]))
     tensor([0., 0.])
     """
-ones_like = _like(np.ones_like, "ones_like")
+ones_like = _like(lambda a, order, dtype: np.ones_like(a, dtype, order), "ones_like")
 ones_like.__doc__ = """Ones of the shape and dtype of ``input``.
 
     >>> rg.ones_like(rg.tensor([1, 2]))
     tensor([1, 1])
     """
-empty_like = _like(np.empty_like, "empty_like")
+empty_like = _like(lambda a, order, dtype: np.empty_like(a, dtype, order), "empty_like")
 empty_like.__doc__ = """An uninitialised tensor of the shape and dtype of ``input``.
 
     >>> rg.empty_like(rg.ones(2, 3)).shape
@@ -379,9 +447,11 @@ def full_like(
     tensor([7., 7.])
     """
     check_device(device)
-    array = input.array if isinstance(input, Value) else np.asarray(input)
+    array = _model(input, "full_like")
     target = array.dtype if dtype is None else dtypes.to_numpy(dtype)
-    return finish(_filled(array.shape, _number(fill_value), target), requires_grad)
+    out = np.empty_like(array, target, "C" if _repeats(array) else "K")
+    out[...] = filled((), _number(fill_value), target, "full_like")
+    return finish(out, requires_grad)
 
 
 def _new(make: Any) -> Any:
@@ -494,6 +564,8 @@ def empty_strided(
             f"empty_strided: dimensionality of sizes ({len(size)}) must match dimensionality of strides"
             f" ({len(stride)})"
         )
+    if any(s < 0 for s in stride):
+        raise RuntimeError(f"empty_strided: strides must not be negative, got {list(stride)}")
     span = 0 if 0 in size else 1 + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     flat = np.empty(max(span, 1), target)
     array = np.lib.stride_tricks.as_strided(flat, size, [s * target.itemsize for s in stride])
@@ -578,6 +650,8 @@ def arange(
         )
     whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
     target = (np.dtype("i8") if whole else _default()) if dtype is None else dtypes.to_numpy(dtype)
+    if target.kind == "b":
+        raise NotImplementedError("arange: not implemented for regrad.bool; count in ints and convert")
     if target.kind in "iu" and whole:
         array = np.arange(int(start), int(end), int(step)).astype(target)
     else:
@@ -594,6 +668,12 @@ def range(
     """The numbers from ``start`` to ``end``, the end included. PyTorch's own advice: use `arange`."""
     if end is None:
         start, end = 0, start
+    if step == 0:
+        raise RuntimeError("range: step must be nonzero")
+    if (step > 0) != (end >= start) and start != end:
+        raise RuntimeError(
+            f"range: upper bound and lower bound inconsistent with step sign: {start} -> {end} by {step}"
+        )
     count = math.floor((end - start) / step) + 1
     return finish((start + step * np.arange(count, dtype="f8")).astype(_target(dtype)), requires_grad)
 

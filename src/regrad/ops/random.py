@@ -17,7 +17,7 @@ from regrad import dtypes, shapes
 from regrad.declare import general
 from regrad.graph.modes import mode
 from regrad.graph.value import Value, wrap
-from regrad.ops.creation import check_device, finish, sizes_of
+from regrad.ops.creation import check_device, finish, sized, sizes_of
 
 __all__ = [
     "Generator",
@@ -65,9 +65,9 @@ class Generator:
         if isinstance(seed, Value):
             seed = seed.array.item()
         if not isinstance(seed, (int, np.integer)):
-            raise TypeError(f"manual_seed expected a long, but got {type(seed).__name__}")
+            raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         if not -(1 << 63) <= seed < 1 << 64:
-            raise RuntimeError(f"manual_seed: Overflow when unpacking long: {seed} does not fit into 64 bits")
+            raise ValueError(f"manual_seed: Overflow when unpacking long: {seed} does not fit into 64 bits")
         self._seed = int(seed) % (1 << 64)
         self.numpy = np.random.Generator(np.random.PCG64(self._seed))
         return self
@@ -129,7 +129,9 @@ def numpy_generator(generator: Generator | None = None) -> np.random.Generator:
 
 
 def _refused() -> Any:
-    raise RuntimeError('vmap: this random function draws alike for all samples; use randomness="same", or draw outside of vmap')
+    raise RuntimeError(
+        'vmap: this random function draws alike for all samples; use randomness="same", or draw outside of vmap'
+    )
 
 
 def drawing(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -190,8 +192,7 @@ class fork_rng:
 
 
 def _target(dtype: Any) -> Any:
-    target = dtypes.to_numpy(dtypes.get_default_dtype() if dtype is None else dtype)
-    return target
+    return dtypes.to_numpy(dtypes.get_default_dtype() if dtype is None else dtype)
 
 
 def draw_uniform(shape: tuple[int, ...], target: Any, generator: Generator | None = None) -> Any:
@@ -200,7 +201,7 @@ def draw_uniform(shape: tuple[int, ...], target: Any, generator: Generator | Non
     if target.kind == "c":
         return (rng.random(shape) + 1j * rng.random(shape)).astype(target)
     if target.kind not in "fV":
-        raise RuntimeError(
+        raise NotImplementedError(
             f'"check_uniform_bounds" not implemented for {dtypes.of(target)!r}; draw floats and convert'
         )
     return (
@@ -216,7 +217,7 @@ def draw_normal(shape: tuple[int, ...], target: Any, generator: Generator | None
     if target.kind == "c":
         return ((rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) * 0.5**0.5).astype(target)
     if target.kind not in "fV":
-        raise RuntimeError(
+        raise NotImplementedError(
             f'"normal_kernel_cpu" not implemented for {dtypes.of(target)!r}; draw floats and convert'
         )
     if target.name in ("float32", "float64"):
@@ -224,6 +225,7 @@ def draw_normal(shape: tuple[int, ...], target: Any, generator: Generator | None
     return np.asarray(rng.standard_normal(shape, np.float32)).astype(target)
 
 
+@sized
 @drawing
 def rand(
     *size: Any,
@@ -243,6 +245,7 @@ def rand(
     return finish(draw_uniform(sizes_of(size, "rand"), _target(dtype), generator), requires_grad)
 
 
+@sized
 @drawing
 def randn(
     *size: Any,
@@ -270,7 +273,7 @@ def _whole(low: Any, high: Any, shape: Any, target: Any, generator: Any) -> Any:
 
 @drawing
 def randint(
-    low: Any,
+    low: Any = 0,
     high: Any = None,
     size: Any = None,
     *,
@@ -291,6 +294,8 @@ def randint(
         low, high, size = 0, low, high
     elif high is None:
         low, high = 0, low
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}")
     target = np.dtype("i8") if dtype is None else dtypes.to_numpy(dtype)
     low, high = (v.array.item() if isinstance(v, Value) else v for v in (low, high))
     return finish(_whole(low, high, sizes_of((size,), "randint"), target, generator), requires_grad)
@@ -387,6 +392,11 @@ def _nothing(g: Any, shape: Any) -> Any:
     return sum_to(g * 0, shape=shape)
 
 
+def _need_floats(x: Any, name: str) -> None:
+    if x.array.dtype.kind not in "fcV":
+        raise NotImplementedError(f"{name}: not implemented for {x.dtype}; convert with .float()")
+
+
 def _array(x: Any) -> Any:
     return x.array if isinstance(x, Value) else x
 
@@ -416,6 +426,8 @@ def normal(
     >>> rg.normal(rg.zeros(3), 2.0).shape
     regrad.Size([3])
     """
+    if size is None and not isinstance(mean, Value) and not isinstance(std, Value):
+        raise TypeError("normal(): give a tensor as mean or std, or the size= of the result")
     m, s = _array(mean), _array(std)
     if np.any(np.asarray(s) < 0):
         raise RuntimeError(f"normal expects all elements of std >= 0.0, but found {float(np.min(s))}")
@@ -441,6 +453,8 @@ def bernoulli(input: Any, p: Any = None, *, generator: Generator | None = None) 
     >>> rg.bernoulli(rg.ones(2))
     tensor([1., 1.])
     """
+    if p is None:
+        _need_floats(input, "bernoulli")
     probability = _array(input if p is None else p)
     if (
         np.any(np.asarray(probability) < 0)
@@ -457,6 +471,7 @@ def bernoulli(input: Any, p: Any = None, *, generator: Generator | None = None) 
 @drawing
 def poisson(input: Any, generator: Generator | None = None) -> Any:
     """Random counts from Poisson distributions with the rates in ``input``."""
+    _need_floats(input, "poisson")
     if np.any(input.array < 0):
         raise RuntimeError("poisson: invalid Poisson rate, expected rate to be non-negative")
     return _connected(numpy_generator(generator).poisson(input.array).astype(input.array.dtype), input)
@@ -465,8 +480,12 @@ def poisson(input: Any, generator: Generator | None = None) -> Any:
 @drawing
 def binomial(count: Any, prob: Any, generator: Generator | None = None) -> Any:
     """Random numbers of successes in ``count`` trials of probability ``prob``."""
+    for name, given in (("count", count), ("prob", prob)):
+        if given.array.dtype.kind not in "fV":
+            raise ValueError(f"binomial only supports floating-point dtypes for {name}, got: {given.dtype}")
+    trials = np.maximum(count.array, 0).astype("i8")
     return _connected(
-        numpy_generator(generator).binomial(count.array.astype("i8"), prob.array).astype(prob.array.dtype),
+        numpy_generator(generator).binomial(trials, prob.array).astype(prob.array.dtype),
         count,
         prob,
     )
@@ -516,6 +535,8 @@ def multinomial(
 
 # -- in place
 
+_CONTINUOUS = ("uniform_", "normal_", "exponential_", "cauchy_", "log_normal_")
+
 
 def _in_place(name: str, draw: Any) -> Any:
     def method(self: Any, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Any:
@@ -524,6 +545,8 @@ def _in_place(name: str, draw: Any) -> Any:
         if hasattr(self, "adopt"):  # a batched tensor: what each sample would be filled with is written to its value
             each = drawing(lambda x, *rest, **named: method(x.detach().clone(), *rest, **named))
             return self.adopt(each(self, *args, generator=generator, **kwargs))
+        if name in _CONTINUOUS:
+            _need_floats(self, name)
         array = draw(self.array, numpy_generator(generator), *args, **kwargs)
         return copy_(self, wrap(np.asarray(array).astype(self.array.dtype, copy=False)))
 
@@ -593,12 +616,19 @@ def _random_(x, rng, from_=None, to=None, **names):
     low = 0 if low is None else low
     if low >= to:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={to}")
+    if x.dtype.kind in "iu" and not np.iinfo(x.dtype).min <= low < to <= np.iinfo(x.dtype).max + 1:
+        raise RuntimeError(f"random_: from={low}, to={to} is out of bounds for {dtypes.of(x.dtype)}")
     return rng.integers(low, to, x.shape)
 
 
 def _bernoulli_(x, rng, p=0.5):
     """Write ones with probability ``p``, zeros otherwise."""
-    return rng.random(x.shape) < _array(p)
+    p = _array(p)
+    if not (np.min(p, initial=0) >= 0 and np.max(p, initial=0) <= 1):
+        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+    if shapes.broadcast(np.shape(p), x.shape) != x.shape:
+        raise RuntimeError(f"bernoulli_: p of shape {list(np.shape(p))} does not expand to {list(x.shape)}")
+    return rng.random(x.shape) < p
 
 
 METHODS = {

@@ -21,6 +21,7 @@ from regrad.graph.node import Leaf, Node, Output, meta_of, tick
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, View, root, wrap
 from regrad.ops.core import cast, copy_slices, expand_to, memory_order, sum_to
+from regrad.ops.creation import filled
 
 __all__ = ["check_writable", "copy_", "fill_", "inplace", "write", "zero_"]
 
@@ -183,9 +184,12 @@ def write(x: Any, result: Any, name: str, start: int) -> None:
     """Write ``result`` (computed after the time ``start``) into ``x`` and give ``x`` its history."""
     array = x.array
     if hasattr(result, "adopt"):
-        raise RuntimeError(f"vmap: {name}: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other` in extra_args "
-                           f"that has more elements than `self`. This happened due to `other` being vmapped over but `self` not being vmapped "
-                           f"over in a vmap. Please try to use out-of-place operators instead of inplace arithmetic.")  # fmt: skip
+        raise RuntimeError(
+            f"vmap: {name}: inplace arithmetic(self, *extra_args) is not possible because there exists a Tensor `other`"
+            " in extra_args that has more elements than `self`. This happened due to `other` being vmapped over but"
+            " `self` not being vmapped over in a vmap. Please try to use out-of-place operators instead of inplace"
+            " arithmetic."
+        )
     if result.array.shape != array.shape:
         try:
             fits = np.broadcast_shapes(result.array.shape, array.shape) == array.shape
@@ -356,6 +360,7 @@ def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
     if (
         self.edge is None
         and (src.edge is None or not mode().record)
+        and mode().batch is None
         and self.meta is None
         and src.meta is None
     ):
@@ -376,20 +381,15 @@ def fill_(self: Any, value: Any) -> Any:
             )
         return copy_(self, value)
     check_writable(self, "fill_")
-    if not np.can_cast(type(value), self.array.dtype, "unsafe") or (
-        isinstance(value, complex) and self.array.dtype.kind != "c"
-    ):
-        raise RuntimeError(
-            f"fill_: value cannot be converted to type {dtypes.of(self.array.dtype)} without overflow"
-        )
+    if not isinstance(value, (bool, int, float, complex, np.generic)):
+        raise TypeError(f"fill_(): argument 'value' must be a number or a 0-d tensor, not {type(value).__name__}")
+    value = filled((), value, self.array.dtype, "fill_")
     if self.edge is None and self.meta is None:
         self.array[...] = value
         versions.wrote(self.array, "fill_")
         return self
-    from regrad.graph.value import wrap
-
     start = tick()
-    write(self, overwrite(self, wrap(np.asarray(value, self.array.dtype))), "fill_", start)
+    write(self, overwrite(self, wrap(value)), "fill_", start)
     return self
 
 
