@@ -182,28 +182,34 @@ def loads(data: bytes) -> Any:
     size = int.from_bytes(data[len(_MAGIC) : start], "little")
     try:
         header = json.loads(data[start : start + size])
-    except ValueError:
+        sizes = [int(n) for n in header["memories"]]
+    except (ValueError, TypeError, KeyError):
         raise ValueError("rg.loads: the header is damaged or cut short") from None
     at = start + size
-    if len(data) != at + sum(header["memories"]):
-        raise ValueError(
-            f"rg.loads: the data is cut short or too long: {len(data)} bytes, expected"
-            f" {at + sum(header['memories'])}"
-        )
+    if len(data) != at + sum(sizes) or min(sizes, default=0) < 0:
+        raise ValueError(f"rg.loads: the data is cut short or too long: {len(data)} bytes, expected {at + sum(sizes)}")
     memories = []
-    for nbytes in header["memories"]:
+    for nbytes in sizes:
         memories.append(np.frombuffer(data, np.uint8, nbytes, at).copy())
         at += nbytes
-    return _Reader(memories, header).tree(header["tree"])
+    try:
+        return _Reader(memories, header).tree(header["tree"])
+    except (KeyError, TypeError, IndexError, AttributeError, OverflowError, MemoryError) as error:
+        raise ValueError(f"rg.loads: the header is damaged: {type(error).__name__}: {error}") from error
 
 
 class _Reader:
     def __init__(self, memories: list[np.ndarray], header: dict[str, Any]) -> None:
         self.memories = memories
         self.owners: list[Any] = []
+        self.leaves: list[Leaf] = []
         for entry in header["leaves"]:
-            value = wrap(np.zeros(()) if entry["value"] is None else self.array(*entry["value"]["array"]))
-            leaf_for(value)
+            if entry["value"] is None:  # nobody held the leaf any more: its gradient goes nowhere
+                self.owners.append(None)
+                self.leaves.append(leaf_for(wrap(np.zeros(()))))
+                continue
+            value = wrap(self.array(*entry["value"]["array"]))
+            self.leaves.append(leaf_for(value))
             if entry["name"]:
                 meta_of(value).name = entry["name"]
             self.owners.append(value)
@@ -250,7 +256,7 @@ class _Reader:
         if e is None:
             return None
         if e[0] == "leaf":
-            return self.owners[e[1]].edge
+            return self.leaves[e[1]]
         node = self.nodes[e[1]]
         return Output(node, e[2], e[3]) if e[0] == "output" else node
 
@@ -261,7 +267,7 @@ class _Reader:
         node.saved = tuple(self.thing(e) for e in entry["saved"])
         node.params, node.shapes, node.extra = self.thing(entry["params"]), self.thing(entry["shapes"]), None
         file, line = entry["made_at"] or ("<loaded>", 1)
-        node.code, node.lasti = compile("", file, "exec").replace(co_firstlineno=line), 0
+        node.code, node.lasti = compile("", file, "exec").replace(co_firstlineno=line), -1
         node.seq = tick()
         return node
 

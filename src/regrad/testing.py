@@ -96,7 +96,8 @@ def _differences(a: Any, e: Any, rtol: float | None, atol: float | None, equal_n
     bad = ~close
     with np.errstate(all="ignore"):
         gap = np.where(bad, np.abs(x.astype(wide) - y.astype(wide)), 0)
-    where = np.unravel_index(int(np.nanargmax(gap)) if gap.size else 0, gap.shape)
+        gap[bad & np.isnan(gap)] = np.inf  # a nan is further off than any number
+    where = np.unravel_index(int(np.argmax(gap)), gap.shape)
     at = f" at index {tuple(int(i) for i in where)}" if gap.ndim else ""
     return (
         f"Tensor-likes are not close!\n\nMismatched elements: {int(bad.sum())} / {bad.size}"
