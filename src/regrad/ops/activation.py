@@ -532,7 +532,16 @@ def _glu_pull(g: Any, x: Any, dim: int) -> Any:
     return joining.cat((g, g * a * (1 - s)), dim)
 
 
-@general(kernel=kernels.glu, x=lambda g, x, *, dim: _glu_pull(g, x, dim), shape=_glu_shape, name="glu")
+def _glu_push(t: Any, x: Any, dim: int) -> Any:
+    half = x.shape[dim] // 2
+    a, of_a = (shaping.narrow(v, dim, 0, half) for v in (x, t))
+    b, of_b = (shaping.narrow(v, dim, half, half) for v in (x, t))
+    s = exponential.sigmoid(b)
+    return s * (of_a + a * (1 - s) * of_b)
+
+
+@general(kernel=kernels.glu, x=lambda g, x, *, dim: _glu_pull(g, x, dim), shape=_glu_shape, name="glu",
+         jvp=lambda args, outs, tangents, params: _glu_push(tangents[0], args[0], **params))  # fmt: skip
 def gated(x, *, dim):
     """The first half along ``dim`` times the sigmoid of the second."""
 
@@ -624,7 +633,7 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
     PyTorch: torch.nn.functional.softmin.
 
-    >>> rg.nn.functional.softmin(rg.tensor([0., 100.]), dim=0)
+    >>> rg.nn.functional.softmin(rg.tensor([0., 1000.]), dim=0)
     tensor([1., 0.])
     """
     return _along("softmin", normalized, -input, dim, dtype, _stacklevel)

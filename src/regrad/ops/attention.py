@@ -26,6 +26,7 @@ from regrad.ops.loss import raised
 from regrad.ops.matmul import linear as affine
 from regrad.ops.matmul import matmul
 from regrad.ops.random import drawing, numpy_generator
+from regrad.ops.reduction import all as every
 from regrad.ops.reduction import mean, vector_norm
 from regrad.ops.reduction import sum as summed
 from regrad.ops.writing import inplace as in_place
@@ -75,6 +76,21 @@ def _attention_pull(g: Any, xs: Any, out: Any, total: Any, causal: bool, scale: 
     return pieces
 
 
+def _attention_push(xs: Any, tangents: Any, causal: bool, scale: float) -> Any:
+    q, k, v, mask = xs if len(xs) == 4 else (*xs, None)
+    of_q, of_k, of_v, moved = tangents if len(tangents) == 4 else (*tangents, None)  # moved: the scores' tangent
+    p = _weights_of(q, k, mask, causal, scale)
+    for a, b in ((of_q, k), (q, of_k)):
+        if a is not None and b is not None:
+            piece = matmul(a, _swap(b)) * scale
+            moved = piece if moved is None else moved + piece
+    out = None if of_v is None else matmul(p, of_v)
+    if moved is None:
+        return out
+    piece = matmul(p * (moved - summed(p * moved, -1, True)), v)
+    return piece if out is None else out + piece
+
+
 def _attended_shapes(*xs: Any, causal: bool, scale: float) -> Any:
     full = _weights_shape(xs[0], xs[1], xs[3] if len(xs) == 4 else None, None)
     batch = shapes.broadcast(full[:-2], xs[2][:-2])
@@ -82,7 +98,8 @@ def _attended_shapes(*xs: Any, causal: bool, scale: float) -> Any:
 
 
 @general(xs=lambda g, xs, out, total, *, causal, scale: _attention_pull(g, xs, out, total, causal, scale),
-         outs=("out", "total"), visible=1, shape=_attended_shapes, name="scaled_dot_product_attention")
+         jvp=lambda args, outs, tangents, params: _attention_push(args, tangents, **params),
+         outs=("out", "total"), visible=1, shape=_attended_shapes, name="scaled_dot_product_attention")  # fmt: skip
 def attended(*xs, causal, scale):
     """``softmax(q kᵀ scale + mask) v`` of a query, key, value and perhaps a mask."""
     q, k, v, mask = xs if len(xs) == 4 else (*xs, None)
@@ -139,20 +156,18 @@ def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: An
     if dropout_p == 0:
         given = (query, key, value) if attn_mask is None else (query, key, value, attn_mask)
         return attended(*given, causal=is_causal, scale=scale)
+    return matmul(dropout(_weights_of(query, key, attn_mask, is_causal, scale), dropout_p), value)
+
+
+def _weights_of(query: Any, key: Any, mask: Any, causal: bool, scale: float) -> Any:
+    """How much each query attends to each key, as a matrix; zeros where nothing takes part."""
     scores = matmul(query, _swap(key)) * scale
-    if is_causal:
-        attn_mask = wrap(np.tril(np.ones(scores.shape[-2:], bool)))
-    p = _safe_softmax(scores, attn_mask)
-    return matmul(dropout(p, dropout_p), value)
-
-
-def _safe_softmax(scores: Any, mask: Any) -> Any:
-    """Softmax along the last dimension under a mask; zeros where nothing takes part."""
-    if mask is not None:
-        scores = choosing.where(mask, scores, -math.inf) if mask.array.dtype.kind == "b" else scores + mask
-    p = softmax(scores, -1)
-    none = np.isneginf(scores.array).all(axis=-1, keepdims=True)
-    return choosing.where(wrap(none), 0, p) if none.any() else p
+    if causal:
+        mask = wrap(np.tril(np.ones(scores.shape[-2:], bool)))
+    if mask is None:
+        return softmax(scores, -1)
+    scores = choosing.where(mask, scores, -math.inf) if mask.array.dtype.kind == "b" else scores + mask
+    return choosing.where(every(scores == -math.inf, -1, True), 0, softmax(scores, -1))
 
 
 def _grouped_attention(query: Any, key: Any, value: Any, mask: Any, dropout_p: float, is_causal: bool,

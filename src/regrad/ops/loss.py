@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from regrad import shapes
-from regrad.declare import elementwise, general, linear
+from regrad.declare import OPS, elementwise, general, linear
+from regrad.declare import _names_of as rule_names
 from regrad.errors import ShapeError
 from regrad.graph.value import Value, wrap
 from regrad.kernels.reference import activation as activation_kernels
 from regrad.kernels.reference import loss as kernels
 from regrad.ops import arithmetic, choosing, exponential, shaping
-from regrad.ops.activation import clipped, log_softmax, logsigmoid, rectified
+from regrad.ops.activation import clipped, log_softmax, logsigmoid, rectified, softmax
 from regrad.ops.reduction import mean
 from regrad.ops.reduction import sum as summed
 
@@ -36,12 +37,10 @@ def _reduction(name: str, reduction: str, size_average: Any = None, reduce: Any 
     if size_average is not None or reduce is not None:
         every, single = (True if v is None else v for v in (reduce, size_average))
         reduction = "none" if not every else "mean" if single else "sum"
-        warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' "
-                      "instead.",
-                      stacklevel=3)  # fmt: skip
+        warnings.warn(f"size_average and reduce args will be deprecated, please use "
+                      f"reduction='{reduction}' instead.", stacklevel=3)  # fmt: skip
     if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{name}: {reduction} is not a valid value for reduction; it is 'none', 'mean' or "
-                         "'sum'")
+        raise ValueError(f"{name}: {reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
     return reduction
 
 
@@ -69,6 +68,23 @@ def _share(g: Any, how: str, *given: Any) -> Any:
     return g / max(math.prod(shapes.broadcast(*(a.shape for a in given if a is not None))), 1)
 
 
+def _pushed(name: str) -> Any:
+    """The tangent rule of a loss of each pair of elements: that of an elementwise op, then reduced."""
+
+    def push(args: Any, outs: Any, tangents: Any, params: Any) -> Any:
+        op, total = OPS[name], None
+        values = dict(zip(op.args, args))
+        for arg, t in zip(op.args, tangents):
+            if t is not None and arg in op.rules:
+                _, names, keywords = rule_names(op.rules[arg])
+                given = {k: "none" if k == "how" else params[k] for k in keywords}
+                piece = op.rules[arg](t, *(values[n] for n in names), **given)
+                total = piece if total is None else total + piece
+        return reduced(total, params["how"])
+
+    return push
+
+
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands; a warning if they differ in shape, since that is seldom meant."""
     if input.shape != target.shape:
@@ -92,7 +108,7 @@ def _weighted(name: str, loss: Any, weight: Any, input: Any, how: str, *, by_wei
 
 @general(x=lambda g, x, y, *, how: (x - y) * (_share(g, how, x, y) * 2),
          y=lambda g, x, y, *, how: (y - x) * (_share(g, how, x, y) * 2),
-         shape=_loss_shape, dtype="promote", broadcast=True, name="mse_loss")  # fmt: skip
+         shape=_loss_shape, dtype="promote", broadcast=True, name="mse_loss", jvp=_pushed("mse_loss"))  # fmt: skip
 def squares(x, y, *, how):
     """Squared difference of each pair of elements, reduced."""
     activation_kernels.refuse_integers(x, "mse_loss")
@@ -141,12 +157,16 @@ def _bent(d: Any, delta: float) -> Any:
 
 @general(x=lambda g, x, y, *, how, delta: _bent(x - y, delta) * _share(g, how, x, y),
          y=lambda g, x, y, *, how, delta: _bent(y - x, delta) * _share(g, how, x, y),
-         shape=_loss_shape, dtype="promote", broadcast=True, name="huber_loss")  # fmt: skip
+         shape=_loss_shape, dtype="promote", broadcast=True, name="huber_loss", jvp=_pushed("huber_loss"))  # fmt: skip
 def rounded_distance(x, y, *, how, delta):
     """``d² / 2`` up to ``|d| = delta``, from there the straight line that continues it; reduced."""
+    return _rounded(x, y, how, delta)
+
+
+def _rounded(x: Any, y: Any, how: str, delta: float) -> Any:
     activation_kernels.refuse_integers(x, "huber_loss")
     d = x - y
-    inner = np.clip(d, -delta, delta)
+    inner = activation_kernels.clamped(d, min_val=-delta, max_val=delta)
     d -= inner * 0.5
     d *= inner
     return _total(d, how)
@@ -175,10 +195,10 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 @general(x=lambda g, x, y, *, how, beta: _bent((x - y) / beta, 1) * _share(g, how, x, y),
          y=lambda g, x, y, *, how, beta: _bent((y - x) / beta, 1) * _share(g, how, x, y),
          shape=_loss_shape, dtype="promote", broadcast=True, name="smooth_l1_loss",
-         grad_name="SmoothL1LossBackward0")  # fmt: skip
+         grad_name="SmoothL1LossBackward0", jvp=_pushed("smooth_l1_loss"))  # fmt: skip
 def smooth_distance(x, y, *, how, beta):
     """``d² / (2 beta)`` up to ``|d| = beta``, from there ``|d| - beta / 2``; reduced."""
-    return rounded_distance.op.forward(x, y, how=how, delta=beta) / beta
+    return _rounded(x, y, how, beta) / beta
 
 
 def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = None,
@@ -215,7 +235,8 @@ def bernoulli_pull(s, x, y):
 
 @general(x=lambda g, x, y, *, how: bernoulli_pull(_share(g, how, x), x, y),
          y=lambda g, x, *, how: (exponential.log1p(-x) - exponential.log(x)) * _share(g, how, x),
-         shape=_loss_shape, dtype="promote", name="binary_cross_entropy")  # fmt: skip
+         shape=_loss_shape, dtype="promote", name="binary_cross_entropy",
+         jvp=_pushed("binary_cross_entropy"))  # fmt: skip
 def bernoulli_entropy(x, y, *, how):
     """``-y log(x) - (1 - y) log(1 - x)``, reduced."""
     if x.size and not (x.min() >= 0 and x.max() <= 1):
@@ -260,7 +281,7 @@ def _logits_by_target(x: Any, pos_weight: Any) -> Any:
          y=lambda g, x, pos_weight, *, how: _share(g, how, x, pos_weight) * _logits_by_target(x, pos_weight),
          pos_weight=lambda g, x, y, pos_weight, *, how: _share(g, how, x, pos_weight) * (-y * logsigmoid(x)),
          shape=_loss_shape, dtype="promote", broadcast=True,
-         name="binary_cross_entropy_with_logits")  # fmt: skip
+         name="binary_cross_entropy_with_logits", jvp=_pushed("binary_cross_entropy_with_logits"))  # fmt: skip
 def logits_entropy(x, y, pos_weight, *, how):
     """``(1 - y) x - (1 + (pos_weight - 1) y) logsigmoid(x)``, reduced."""
     tail = activation_kernels.logsigmoid(x)
@@ -355,6 +376,10 @@ def entropy_pull(s, logp, target):
     """``s`` times the softmax, less ``s`` at each target's class."""
 
 
+def _entropy_push(t: Any, x: Any, target: Any, weight: Any, **params: Any) -> Any:
+    return picked(t - summed(t * softmax(x, 1), 1, True), target, weight, **params)
+
+
 def _entropy_rule(g: Any, target: Any, counts: Any, logp: Any) -> Any:
     out, inner = g  # the cotangents of the loss and of the logarithms, which the rule itself reads
     piece = None if out is None else entropy_pull(out * counts, logp, target)
@@ -367,6 +392,7 @@ def _entropy_rule(g: Any, target: Any, counts: Any, logp: Any) -> Any:
 @general(x=lambda g, target, counts, logp: _entropy_rule(g, target, counts, logp),
          shape=lambda x, target, weight, *, how, ignore_index:
              [class_shape(x) if how == "none" else (), tuple(x), class_shape(x)],
+         jvp=lambda args, outs, tangents, params: _entropy_push(tangents[0], *args, **params),
          name="cross_entropy", grad_name="NllLossBackward0", outs=("out", "logp", "counts"), diff=(0, 1),
          visible=1)  # fmt: skip
 def entropy(x, target, weight, *, how, ignore_index):

@@ -19,7 +19,7 @@ from regrad.errors import ShapeError
 from regrad.graph import versions
 from regrad.kernels.reference import normalization as kernels
 from regrad.ops import choosing, exponential, shaping
-from regrad.ops.core import sum_to
+from regrad.ops.core import expand_to, sum_to
 from regrad.ops.reduction import norm
 from regrad.ops.reduction import sum as summed
 
@@ -107,6 +107,27 @@ def _row_weight(g: Any, x: Any, mean: Any, rstd: Any, dims: int) -> Any:
     return None if g[0] is None else rows_scale_pull(g[0], x, mean, rstd, dims=dims)
 
 
+def _added(*pieces: Any) -> Any:
+    """The sum of those that are not None."""
+    total = None
+    for piece in pieces:
+        total = piece if total is None else total if piece is None else total + piece
+    return total
+
+
+def _row_push(x: Any, weight: Any, mean: Any, rstd: Any, tangents: Any, dims: int) -> tuple[Any, Any, Any]:
+    """Tangents of the result, of the means and of the deviations; `rows_pull` is its own transpose."""
+    of_x, of_weight, of_bias = tangents
+    of_out = of_mean = of_rstd = None
+    y = _turned(x, mean, rstd)
+    if of_x is not None:
+        of_out = _plain_pull(of_x, x, mean, rstd, dims, times=weight)
+        of_mean, of_rstd = _row_mean(of_x, dims), -rstd * rstd * _row_mean(of_x * y, dims)
+    if of_bias is not None:
+        of_bias = expand_to(of_bias, shape=tuple(x.shape))
+    return _added(of_out, None if of_weight is None else y * of_weight, of_bias), of_mean, of_rstd
+
+
 def _row_shapes(x: Any, weight: Any, bias: Any, *, dims: int, eps: float) -> Any:
     kept = (*x[: len(x) - dims], *(1,) * dims)
     return [tuple(x), kept, kept]
@@ -115,7 +136,9 @@ def _row_shapes(x: Any, weight: Any, bias: Any, *, dims: int, eps: float) -> Any
 @general(x=lambda g, x, weight, mean, rstd, *, dims: _row_pull(g, x, weight, mean, rstd, dims),
          weight=lambda g, x, mean, rstd, *, dims: _row_weight(g, x, mean, rstd, dims),
          bias=lambda g, bias_shape: None if g[0] is None else sum_to(g[0], shape=bias_shape),
-         outs=("out", "mean", "rstd"), shape=_row_shapes, kernel=kernels.rows, name="native_layer_norm")
+         jvp=lambda args, outs, tangents, params:
+             _row_push(args[0], args[1], outs[1], outs[2], tangents, params["dims"]),
+         outs=("out", "mean", "rstd"), shape=_row_shapes, kernel=kernels.rows, name="native_layer_norm")  # fmt: skip
 def row_norm(x, weight, bias, *, dims, eps):
     """``x`` normalized over its last ``dims`` dimensions, times ``weight`` plus ``bias``; its statistics."""
 
@@ -164,8 +187,14 @@ def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any,
     return out, mean.detach(), rstd.detach()
 
 
+def _inverse_root(x: Any, dims: int, eps: float) -> Any:
+    return exponential.rsqrt(_row_mean(x * x, dims) + eps)
+
+
 @general(x=lambda g, x, weight, rstd, *, dims: _row_pull([g[0], None, g[1]], x, weight, None, rstd, dims),
          weight=lambda g, x, rstd, *, dims: _row_weight(g, x, None, rstd, dims),
+         jvp=lambda args, outs, tangents, params:
+             _row_push(args[0], args[1], None, _inverse_root(args[0], **params), (*tangents, None), params["dims"])[0],
          outs=("out", "rstd"), visible=1, name="rms_norm",
          shape=lambda x, weight, *, dims, eps: [tuple(x), (*x[: len(x) - dims], *(1,) * dims)])  # fmt: skip
 def root_norm(x, weight, *, dims, eps):
@@ -238,6 +267,15 @@ def _group_weight(g: Any, x: Any, mean: Any, rstd: Any, groups: int) -> Any:
     return groups_scale_pull(_group_view(g[0], groups), _group_view(x, groups), *stats)
 
 
+def _group_push(args: Any, outs: Any, tangents: Any, groups: int) -> tuple[Any, Any, Any]:
+    x, weight, _ = args
+    moved = _group_view(tangents[0], groups), *(_of_channels(t, groups) for t in tangents[1:])
+    stats = _of_groups(outs[1]), _of_groups(outs[2])
+    out, mean, rstd = _row_push(_group_view(x, groups), _of_channels(weight, groups), *stats, moved, 2)
+    shapes_of = (tuple(o.shape) for o in outs)
+    return tuple(None if t is None else shaping.reshape(t, s) for t, s in zip((out, mean, rstd), shapes_of))  # type: ignore[return-value]
+
+
 def _all_but_channels(x: Any) -> tuple[int, ...]:
     return (0, *range(2, len(x.shape)))
 
@@ -246,6 +284,7 @@ def _all_but_channels(x: Any) -> tuple[int, ...]:
          weight=lambda g, x, mean, rstd, *, groups: _group_weight(g, x, mean, rstd, groups),
          bias=lambda g: None if g[0] is None else summed(g[0], _all_but_channels(g[0])),
          shape=lambda x, weight, bias, *, groups, eps: [tuple(x), (x[0], groups), (x[0], groups)],
+         jvp=lambda args, outs, tangents, params: _group_push(args, outs, tangents, params["groups"]),
          outs=("out", "mean", "rstd"), name="native_group_norm")  # fmt: skip
 def grouped_norm(x, weight, bias, *, groups, eps):
     """``x`` normalized over each group of channels and all places, times ``weight`` plus ``bias``; statistics."""
@@ -364,19 +403,47 @@ def _batch_pull(g: Any, x: Any, weight: Any, mean: Any, rstd: Any) -> Any:
     return piece
 
 
+def _affine_push(y: Any, of_y: Any, weight: Any, of_weight: Any, of_bias: Any) -> Any:
+    """The tangent of ``y weight + bias`` with an element of the last two for each channel."""
+    if of_bias is not None:
+        of_bias = expand_to(_lined(of_bias, y), shape=tuple(y.shape))
+    return _added(None if of_y is None else _by_channel(weight, of_y),
+                  None if of_weight is None else y * _lined(of_weight, y), of_bias)  # fmt: skip
+
+
+def _batch_push(x: Any, weight: Any, mean: Any, rstd: Any, tangents: Any) -> tuple[Any, Any, Any, Any]:
+    of_x, of_weight, of_bias = tangents
+    y = (x - _lined(mean, x)) * _lined(rstd, x)
+    of_y = of_mean = of_rstd = None
+    if of_x is not None:
+        count = math.prod(x.shape[d] for d in _all_but_channels(x))
+        of_y = channels_pull(of_x, x, None, mean, rstd)
+        of_mean, of_rstd = _channel_sum(of_x) / count, -rstd * rstd * _channel_sum(of_x * y) / count
+    return _affine_push(y, of_y, weight, of_weight, of_bias), of_mean, of_rstd, None
+
+
 @general(x=lambda g, x, weight, mean, rstd: _batch_pull(g, x, weight, mean, rstd),
          weight=lambda g, x, mean, rstd: None if g[0] is None else channels_scale_pull(g[0], x, mean, rstd),
          bias=lambda g: None if g[0] is None else summed(g[0], _all_but_channels(g[0])),
          shape=lambda x, weight, bias, *, eps: [tuple(x), (x[1],), (x[1],), (x[1],)],
+         jvp=lambda args, outs, tangents, params: _batch_push(args[0], args[1], outs[1], outs[2], tangents),
          outs=("out", "mean", "rstd", "var"), diff=(0, 1, 2), kernel=kernels.channels,
          name="native_batch_norm")  # fmt: skip
 def channel_norm(x, weight, bias, *, eps):
     """``x`` normalized over all but the channels, times ``weight`` plus ``bias``; its statistics."""
 
 
+def _fixed_push(args: Any, tangents: Any, eps: float) -> Any:
+    x, weight, _, mean, var = args
+    rate = _lined(_rate(None, var, eps), x)
+    of_y = None if tangents[0] is None else tangents[0] * rate
+    return _affine_push((x - _lined(mean, x)) * rate, of_y, weight, *tangents[1:3])
+
+
 @general(x=lambda g, weight, var, *, eps: g * _lined(_rate(weight, var, eps), g),
          weight=lambda g, x, mean, var, *, eps: _channel_sum(g * (x - _lined(mean, x))) * _rate(None, var, eps),
          bias=lambda g: summed(g, _all_but_channels(g)),
+         jvp=lambda args, outs, tangents, params: _fixed_push(args, tangents, params["eps"]),
          shape=shapes.same, name="batch_norm_eval", grad_name="NativeBatchNormBackward0")  # fmt: skip
 def fixed_norm(x, weight, bias, mean, var, *, eps):
     """``(x - mean) / sqrt(var + eps)`` with statistics that are given, times ``weight`` plus ``bias``."""
@@ -396,11 +463,10 @@ def _rate(weight: Any, var: Any, eps: float) -> Any:
 
 def _update(name: str, running: Any, now: Any, momentum: float) -> None:
     """Move running statistics towards those of this batch: a write in place, which the graph notes."""
-    if running is not None:
-        array = running.array
-        array *= 1 - momentum
-        array += (momentum * now).astype(array.dtype, copy=False)
-        versions.wrote(array, name, 3)
+    array = running.array
+    array *= 1 - momentum
+    array += (momentum * now).astype(array.dtype, copy=False)
+    versions.wrote(array, name, 3)
 
 
 def _of_nothing(input: Any, weight: Any, bias: Any) -> Any:
@@ -423,8 +489,10 @@ def _normalized(name: str, input: Any, weight: Any, bias: Any, running_mean: Any
         return fixed_norm(input, weight, bias, running_mean, running_var, eps=eps), None, None
     out, mean, rstd, var = channel_norm(input, weight, bias, eps=eps)
     count = math.prod(input.shape) // max(input.shape[1], 1)
-    _update(name, running_mean, mean.array, momentum)
-    _update(name, running_var, var.array * (count / max(count - 1, 1)), momentum)
+    if running_mean is not None:
+        _update(name, running_mean, mean.array, momentum)
+    if running_var is not None:
+        _update(name, running_var, var.array * (count / max(count - 1, 1)), momentum)
     return out, mean, rstd
 
 

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from regrad import dtypes
 from regrad.kernels.reference.special import ERF_DOUBLE, ERF_SINGLE, ratio
@@ -25,7 +24,7 @@ __all__ = ["at_least", "at_most", "between", "choose", "clamped", "elu", "elu_cu
            "mish_slope", "outside", "prelu", "refuse_integers", "relu", "silu", "silu_slope", "softmax",
            "softplus", "softplus_slope", "softshrink", "thresholded",]
 
-Array = NDArray[Any]
+Array = Any  # a NumPy array; NumPy's own annotations know little more of most results
 SINGLE, DOUBLE = np.dtype("f4"), np.dtype("f8")
 WORD = {2: np.dtype("i2"), 4: np.dtype("i4"), 8: np.dtype("i8")}  # the integer as wide as a float
 ZERO = {d: np.zeros((), d) for d in (SINGLE, DOUBLE)}  # an array: NumPy takes longer to convert Python's 0

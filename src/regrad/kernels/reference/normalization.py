@@ -12,14 +12,13 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from regrad.kernels.reference.activation import refuse_integers
 
 __all__ = ["channels", "channels_pull", "channels_scale_pull", "groups_scale_pull", "rows", "rows_pull",
            "rows_scale_pull", "window"]
 
-Array = NDArray[Any]
+Array = Any  # a NumPy array; NumPy's own annotations know little more of most results
 
 
 def _dots(a: Array, b: Array) -> Array:
