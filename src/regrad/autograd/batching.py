@@ -25,7 +25,7 @@ __all__ = ["RULES", "Batched", "Level", "batch_rule"]
 
 
 class _Form(np.ndarray[Any, Any]):
-    """Shape and dtype of a sample. Its elements are in the batch: reading them here is refused, not answered wrongly."""
+    """Shape and dtype of a sample. Its elements are in the batch: to read them here is refused, not answered."""
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function not in _OF_FORM:
