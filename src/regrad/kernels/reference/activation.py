@@ -389,13 +389,13 @@ def hardshrink(x: Array, *, lambd: float) -> Array:
 @floating
 def prelu(x: Array, weight: Array) -> Array:
     """``x`` where x > 0, else ``weight x``."""
-    return np.where(x > 0, x, x * weight)
+    return choose(x > 0, x, x * weight)
 
 
 @floating
 def softshrink(x: Array, *, lambd: float) -> Array:
     """``x`` moved towards zero by ``lambd``, and zero where it would pass it."""
-    return x - np.clip(x, -lambd, lambd)
+    return x - clamped(x, min_val=-lambd, max_val=lambd)
 
 
 # Along a dimension
