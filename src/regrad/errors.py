@@ -48,7 +48,7 @@ class PickleAttachedError(RuntimeError):
     """Pickling a tensor that is attached to its graph."""
 
 
-class NonDifferentiableSaved(RuntimeError):
+class NonDifferentiableSaved(RuntimeError):  # noqa: N818 - named for what was saved
     """A derivative would have to go through a saved value that has no history.
 
     Fields: ``name`` (the attribute or slot that holds it), ``op`` (the custom function).

@@ -134,8 +134,8 @@ FUNCTIONS = {
     "linalg.slogdet": "linalg.slogdet",
 }
 FUNCTIONS.update({f"fft.{name}": f"fft.{name}" for name in (
-    "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn", "fftshift",
-    "ifftshift",
+    "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn",
+    "irfftn", "fftshift", "ifftshift",
 )})  # fmt: skip
 # Questions and comparisons that have no gradient: they run on the arrays, whether or not a gradient is asked for.
 QUESTIONS = set("""

@@ -41,7 +41,7 @@ def assert_close(
     """Raise AssertionError unless the tensors (or numbers, or nested sequences and dictionaries of them) are close.
 
     Close means ``|actual - expected| <= atol + rtol * |expected|`` in every element, with PyTorch's tolerances for the
-    dtype unless both are given; integers and booleans must be equal. Shapes must agree, and with ``check_dtype`` dtypes.
+    dtype unless both are given; integers and booleans must be equal. Shapes and (``check_dtype``) dtypes agree.
 
     >>> rg.testing.assert_close(rg.tensor([1., 2.]), rg.tensor([1., 2.000001]))
     """

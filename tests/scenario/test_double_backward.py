@@ -55,7 +55,7 @@ def test_a2_state_carried_across_steps_is_named() -> None:
     assert error.boundary.name == "h"
     assert error.boundary.shape == (2,)
     assert error.boundary.op == "tanh"
-    lines, first = inspect.getsourcelines(cell)
+    _, first = inspect.getsourcelines(cell)
     assert error.boundary.made_at.line == error.boundary.read_at.line == first + 1
     assert "detach it between steps" in error.advice
 

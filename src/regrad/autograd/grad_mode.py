@@ -39,6 +39,7 @@ class _Decorating(Switch):
         return Switch(**self.changes)
 
     def __call__(self, fn: Callable[..., Any]) -> Any:
+        """Decorate ``fn``: its calls, or the steps of its generators, run under the switch."""
         if inspect.isgeneratorfunction(fn):
             return self._generator(fn)
 
@@ -85,6 +86,7 @@ class no_grad(_Decorating):
     __slots__ = ()
 
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
+        """A switch, or ``fn`` decorated by one."""
         return object.__new__(cls) if fn is None else cls()(fn)
 
     def __init__(self) -> None:
@@ -103,6 +105,7 @@ class enable_grad(_Decorating):
     __slots__ = ()
 
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
+        """A switch, or ``fn`` decorated by one."""
         return object.__new__(cls) if fn is None else cls()(fn)
 
     def __init__(self) -> None:
@@ -129,6 +132,7 @@ class set_grad_enabled(_Decorating):
         return super().__enter__()
 
     def __call__(self, fn: Callable[..., Any]) -> Any:
+        """Decorate ``fn``."""
         MODE.set(self._was.pop())  # used as a decorator: the switch belongs to the calls, not to here
         return super().__call__(fn)
 
@@ -145,6 +149,7 @@ class inference_mode(_Decorating):
     __slots__ = ()
 
     def __new__(cls, mode: Any = True) -> Any:
+        """A switch, or the function given decorated by one."""
         return cls()(mode) if callable(mode) else object.__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:

@@ -328,11 +328,10 @@ class _Walk:
                     box[key] = box[key] + piece
                     owned.add(key)
             del piece, pieces
-        del owned
 
     def general(self, state: Mode) -> None:
         """The walk with everything: hooks, wanted inputs, recorded gradients, packed values, anomaly checks."""
-        wanted, record = self.wanted, self.record
+        wanted = self.wanted
         masks = None if wanted is None else wanted.masks
         for seq in self.order:
             node = self.nodes[seq]

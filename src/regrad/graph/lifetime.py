@@ -227,19 +227,15 @@ class Boundary:
 
 def _boundary(nodes: dict[int, Node], freer: Pass) -> tuple[Node, Node] | None:
     """(reader, value): the newest consumed node that a younger, unconsumed node of this graph reads."""
-    best = None
+    found: list[tuple[Node, Node]] = []
     for node in nodes.values():
         if type(node.saved) is not tuple:
             continue
         for edge in node.edges:
             parent = edge.node if type(edge) is Output else edge
             if isinstance(parent, Node) and type(parent.saved) is not tuple:
-                if best is None or (node.seq > freer.seq, parent.seq) > (
-                    best[0].seq > freer.seq,
-                    best[1].seq,
-                ):
-                    best = (node, parent)
-    return best
+                found.append((node, parent))
+    return max(found, key=lambda pair: (pair[0].seq > freer.seq, pair[1].seq), default=None)
 
 
 def reachable(roots: Iterable[Any]) -> dict[int, Node]:

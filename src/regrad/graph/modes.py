@@ -14,9 +14,11 @@ __all__ = ["MODE", "RECORD", "SILENT", "Mode", "Switch", "mode"]
 
 
 class Mode:
-    """record: grow the graph; inference: results are barred from graphs; policy: the stack of saved-value policies;
-    anomaly: None, or whether nan is checked; dual: numbers of the forward-mode levels entered; batch: the innermost vmap level;
-    watch: observers of the ops (such as `allow_mutation_on_saved_tensors`).
+    """One combination of switches.
+
+    ``record``: grow the graph; ``inference``: results are barred from graphs; ``policy``: the stack of saved-value
+    policies; ``anomaly``: None, or whether nan is checked; ``dual``: numbers of the forward-mode levels entered;
+    ``batch``: the innermost vmap level; ``watch``: observers of the nodes (`allow_mutation_on_saved_tensors`).
     """
 
     __slots__ = ("anomaly", "batch", "dual", "inference", "policy", "record", "watch")

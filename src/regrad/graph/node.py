@@ -202,11 +202,13 @@ class Leaf:
 
     @property
     def next_functions(self) -> tuple[()]:
+        """Nothing comes before a leaf."""
         return ()
 
     metadata: dict[Any, Any] = {}  # noqa: RUF012 - a leaf has none; PyTorch shows an empty dictionary
 
     def name(self) -> str:
+        """PyTorch's name of a leaf's node."""
         return "AccumulateGrad"
 
     def register_hook(self, fn: Callable[[Any, Any], Any]) -> Handle:

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 __all__ = ["Place", "inside", "operand_text", "outer", "place", "site", "source_line", "trail"]
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# Spelled as Python spells the file names of code objects: with links as they are.
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120
 # Programs that ship with the package are users of it like any other.
-_GUESTS = (os.path.join(_ROOT, "cli") + os.sep,)
+_GUESTS = (_ROOT + "cli" + os.sep,)
 
 
 class _Inside(dict[str, bool]):

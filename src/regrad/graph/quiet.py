@@ -27,7 +27,9 @@ except ImportError:  # pragma: no cover - a NumPy that keeps its error state els
     QUIET = {"all": "ignore"}
 
     def quiet_set(state: Any) -> Any:
+        """Switch the warnings off; what is returned switches them back."""
         return np.seterr(**state)
 
     def quiet_reset(token: Any) -> None:
+        """Switch the warnings back to what they were."""
         np.seterr(**token)

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: what the ops compute with. `reference` is NumPy and says what each op means."""

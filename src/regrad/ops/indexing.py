@@ -239,7 +239,7 @@ def _gathered(g: Any, k: Any, v_shape: Any, dim: int, span: int, count: int | No
 def _reading(name: str) -> Any:
     @linear(x=lambda g, k, x_shape, *, dim, span, count: _spread(g, k, x_shape, dim, span, count),
             shape=_read, quiet=False, conjugate=False, name=name)  # fmt: skip
-    def read(x, k, *, dim, span=1, count=None):  # noqa: ARG001 - the shape rule reads `count`
+    def read(x, k, *, dim, span=1, count=None):
         """The slabs of ``x`` at the positions ``k`` of ``span`` dimensions from ``dim`` on, counted as one.
 
         Or under a mask ``k`` over these dimensions with ``count`` true elements.
@@ -255,7 +255,7 @@ index, _index_select, _take, _masked_select = map(
 
 @linear(g=lambda g, k, *, dim, span, count: index(g, k, dim=dim, span=span, count=count),
         shape=lambda g, k, *, shape, **_: tuple(shape), quiet=False, conjugate=False)  # fmt: skip
-def index_grad(g, k, *, shape, dim, span=1, count=None):  # noqa: ARG001 - the rule reads `count`
+def index_grad(g, k, *, shape, dim, span=1, count=None):
     """Zeros of ``shape`` with the slabs of ``g`` added at the positions ``k``: the transpose of `index`."""
     return kernels.add_at(g, k, shape, dim, span)
 
@@ -265,7 +265,7 @@ def _writing(name: str) -> Any:
              v=lambda g, k, v_shape, *, dim, span, count: _gathered(g, k, v_shape, dim, span, count),
              shape=shapes.same, jvp=together(name, 0, 2), quiet=False, conjugate=False,
              name=name)  # fmt: skip
-    def write(x, k, v, *, dim, span=1, count=None):  # noqa: ARG001 - the rules read `count`
+    def write(x, k, v, *, dim, span=1, count=None):
         """``x`` with ``v``, broadcast, at the positions ``k`` that `index` reads; the last one stays."""
         return kernels.put(x, k, v, dim, span, adding=False)
 
@@ -280,7 +280,7 @@ index_put, _index_copy, _index_fill, _put, _masked_scatter = map(
          v=lambda g, k, v_shape, *, dim, span, count: _gathered(g, k, v_shape, dim, span, count),
          shape=shapes.same, jvp=together("index_add", 0, 2), quiet=False, conjugate=False,
          name="index_add")  # fmt: skip
-def index_plus(x, k, v, *, dim, span=1, count=None):  # noqa: ARG001 - the rule reads `count`
+def index_plus(x, k, v, *, dim, span=1, count=None):
     """``x`` with ``v``, broadcast, added at the positions ``k`` that `index` reads; duplicates add up."""
     return kernels.put(x, k, v, dim, span, adding=True)
 

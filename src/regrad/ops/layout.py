@@ -336,7 +336,7 @@ def relaid(fn: Callable[..., Any], name: str) -> Callable[..., Any]:
     return method
 
 
-def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:  # noqa: ARG001 - PyTorch's signature
+def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
     """Give this tensor another shape and as many elements as that takes; new ones have any value.
 
     >>> rg.tensor([1, 2, 3, 4]).resize_(2)
@@ -354,7 +354,7 @@ def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:  # noqa: 
     return self
 
 
-def resize_as_(self: Any, other: Any, *, memory_format: Any = None) -> Any:  # noqa: ARG001 - the same
+def resize_as_(self: Any, other: Any, *, memory_format: Any = None) -> Any:
     """Give this tensor the shape of ``other``; see `resize_`."""
     return resize_(self, other.array.shape)
 

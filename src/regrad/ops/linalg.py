@@ -962,7 +962,7 @@ def _eig_piece(g: Any, values: Any, vectors: Any, is_real: bool) -> Any:
 
 @general(a=lambda g, eigenvalues, eigenvectors, *, is_real: _eig_piece(g, eigenvalues, eigenvectors, is_real),
          shape=_eigen_shapes, outs=("eigenvalues", "eigenvectors"), conjugate=False, name="linalg_eig")
-def eig_of(a, *, is_real):  # noqa: ARG001 - the rule reads it
+def eig_of(a, *, is_real):
     """``(eigenvalues, eigenvectors)`` of each matrix, complex numbers always."""
     if not np.isfinite(a).all():
         raise RuntimeError("linalg.eig: input tensor should not contain infs or NaNs.")
@@ -974,7 +974,7 @@ def eig_of(a, *, is_real):  # noqa: ARG001 - the rule reads it
 @general(a=lambda g, a, *, is_real: _eig_piece((g, None), None, eig_of(a, is_real=is_real)[1], is_real),
          shape=lambda a, **_: tuple(a[:-1]), conjugate=False, name="linalg_eigvals",
          grad_name="LinalgEigBackward0")
-def eigenvalues_of(a, *, is_real):  # noqa: ARG001 - the rule reads it
+def eigenvalues_of(a, *, is_real):
     """Eigenvalues of each matrix; the vectors are found when a gradient asks for them."""
     if not np.isfinite(a).all():
         raise RuntimeError("linalg.eigvals: input tensor should not contain infs or NaNs.")

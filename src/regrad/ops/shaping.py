@@ -267,7 +267,7 @@ def squeeze(input: Any, dim: Any = None) -> Any:
 
 
 @spread
-def expand(input: Any, size: Any, *, implicit: bool = False) -> Any:  # noqa: ARG001 - PyTorch's signature
+def expand(input: Any, size: Any, *, implicit: bool = False) -> Any:
     """Stretched over new leading dimensions and dimensions of size one, without copying; -1 keeps a size.
 
     >>> rg.tensor([[1], [2]]).expand(2, 3)
@@ -731,7 +731,7 @@ def cloned(x, *, order="K"):
     return x.copy(order)
 
 
-def clone(input: Any, *, memory_format: Any = None) -> Any:  # noqa: ARG001 - PyTorch's signature
+def clone(input: Any, *, memory_format: Any = None) -> Any:
     """A copy, recorded: gradients flow back to the input.
 
     >>> rg.clone(rg.tensor([1., 2.]))
@@ -740,7 +740,7 @@ def clone(input: Any, *, memory_format: Any = None) -> Any:  # noqa: ARG001 - Py
     return cloned(input)
 
 
-def contiguous(input: Any, memory_format: Any = None) -> Any:  # noqa: ARG001 - PyTorch's signature
+def contiguous(input: Any, memory_format: Any = None) -> Any:
     """The tensor itself if its elements lie in order in memory, else a copy whose do.
 
     >>> rg.tensor([[1, 2], [3, 4]]).t().contiguous().view(4)

@@ -57,7 +57,7 @@ def arrangement(x, *, dim, descending=False):
     return ordered(x, dim, descending)
 
 
-def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:  # noqa: ARG001
+def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """The elements in order along ``dim`` and their indices, as ``(values, indices)``.
 
     nan counts as the largest. Equal elements keep their order, also without ``stable``.
@@ -69,7 +69,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, stable: bool = Fal
     return return_types.sort(*arranged(input, dim=dim_of(input, dim, "sort"), descending=descending))
 
 
-def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:  # noqa: ARG001
+def argsort(input: Any, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
     """The indices that sort ``input`` along ``dim``; equal elements keep their order, whatever ``stable`` is.
 
     >>> rg.argsort(rg.tensor([3., 1., 2.]))
@@ -110,7 +110,7 @@ def foremost(x, *, k, dim, largest=True):
     return kernels.gather(x, indices, dim), indices
 
 
-def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: ARG001
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """The ``k`` largest (or smallest) elements along ``dim`` and their indices; always in order.
 
     >>> rg.topk(rg.tensor([3., 1., 2.]), 2).values
@@ -351,7 +351,7 @@ def _distinct(input: Any, sort: bool, return_inverse: bool, return_counts: bool,
 
 
 def unique(
-    input: Any, sorted: bool = True, return_inverse: bool = False,  # noqa: ARG001
+    input: Any, sorted: bool = True, return_inverse: bool = False,
     return_counts: bool = False, dim: Any = None,
 ) -> Any:  # fmt: skip
     """The distinct elements, or the distinct slices along ``dim``; always in order, each nan by itself.

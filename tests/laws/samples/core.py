@@ -1,6 +1,7 @@
 """Samples of the ops that the others stand on: conversion, broadcasting, views and writing, said without memory."""
 
 import numpy as np
+
 from regrad.declare import OPS
 from tests.laws.sample import Sample, complexes, positive, uniform
 
@@ -45,9 +46,17 @@ SAMPLES = {
         Sample(uniform(2), positive(), expect=lambda x, src: np.full(2, src)),
         Sample(uniform(0, 3), positive(3)),
     ],
-    "take_view": [Sample(uniform(2, 3), recipe=COLUMN, order=(0, 1), expect=lambda x: x[:, 1]), Sample(uniform(2, 3), recipe=ROW, order=(1, 0), expect=lambda x: x[0])],
-    "put_view": [Sample(uniform(2), recipe=COLUMN, order=(0, 1), shape=(2, 3), expect=lambda x: with_column(np.zeros((2, 3)), x))],
-    "zero_view": [Sample(uniform(2, 3), recipe=COLUMN, order=(0, 1), expect=zero_column), Sample(uniform(2, 3), recipe=COLUMN, order=(1, 0), expect=zero_column)],
+    "take_view": [
+        Sample(uniform(2, 3), recipe=COLUMN, order=(0, 1), expect=lambda x: x[:, 1]),
+        Sample(uniform(2, 3), recipe=ROW, order=(1, 0), expect=lambda x: x[0]),
+    ],
+    "put_view": [
+        Sample(uniform(2), recipe=COLUMN, order=(0, 1), shape=(2, 3), expect=lambda x: with_column(np.zeros((2, 3)), x))
+    ],
+    "zero_view": [
+        Sample(uniform(2, 3), recipe=COLUMN, order=(0, 1), expect=zero_column),
+        Sample(uniform(2, 3), recipe=COLUMN, order=(1, 0), expect=zero_column),
+    ],
     "copy_slices": [Sample(uniform(2, 3), positive(2), recipe=COLUMN, order=(0, 1), expect=with_column)],
     "draw": [Sample(uniform(2, 3), positive(3), drawn=uniform(2, 3)), Sample(uniform(2), None, drawn=uniform(2))],
 }

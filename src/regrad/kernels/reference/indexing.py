@@ -43,7 +43,7 @@ def outside(k: Any, n: int) -> bool:
         return False
     if type(k) is not np.ndarray:
         return False  # the form of a sample in a batch: its elements are checked where they are read
-    return bool(k.view(_UNSIGNED.get(k.dtype, k.dtype)).max() >= n)
+    return bool(k.view(_UNSIGNED.get(k.dtype) or k.dtype).max() >= n)
 
 
 def wrapped(k: Any, n: int, dim: int) -> Any:
