@@ -212,7 +212,8 @@ def transposed_jvp(op: Any, args: Any, outs: Any, tangents: Any, params: Any) ->
         pairs = [(p, tangents[i]) for p, i in zip(pieces, moving, strict=True) if p is not None]
         if not pairs:
             return (None,) * len(outs)
-        keep = state.record
+        asked = any(isinstance(v, Value) and v.edge is not None for v in (*args, *tangents))
+        keep = state.record and asked
         pushed = grad([p for p, _ in pairs], dummies, [t for _, t in pairs], create_graph=keep, allow_unused=True)
     found: list[Any] = [None] * len(outs)
     for k, t in zip(chosen, pushed, strict=True):
