@@ -626,7 +626,7 @@ def _bernoulli_(x, rng, p=0.5):
     p = _array(p)
     if not (np.min(p, initial=0) >= 0 and np.max(p, initial=0) <= 1):
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-    if shapes.broadcast(np.shape(p), x.shape) != x.shape:
+    if shapes.mismatch([np.shape(p), x.shape]) or shapes.broadcast(np.shape(p), x.shape) != x.shape:
         raise RuntimeError(f"bernoulli_: p of shape {list(np.shape(p))} does not expand to {list(x.shape)}")
     return rng.random(x.shape) < p
 
