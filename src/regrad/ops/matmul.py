@@ -17,7 +17,7 @@ import numpy as np
 
 from regrad import declare, dtypes, shapes
 from regrad.declare import elementwise, general
-from regrad.errors import ShapeError
+from regrad.errors import DtypeError, ShapeError
 from regrad.graph.value import Value
 from regrad.ops.arithmetic import mul, plus
 from regrad.ops.core import conj_physical, expand_to, sum_to
@@ -478,6 +478,8 @@ def trace(input: Any) -> Any:
     if len(shape_of(input)) != 2:
         raise ShapeError(f"trace: expected a matrix, but got tensor with dim {len(shape_of(input))}; for a "
                          "batch, sum its diagonal")
+    if isinstance(input, Value) and input.array.dtype.kind == "b":
+        raise DtypeError("trace: not implemented for 'Bool'; convert with .int() first")
     return reduction.sum(diagonal(input))
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "topk", "unique", "unique_consecutive",
 ]  # fmt: skip
 
+NO_MASK = ("b", "not implemented for 'Bool'; convert with .int() first")
 I4, I8 = np.dtype("i4"), np.dtype("i8")
 MANY = 64  # from so many elements on, parting off a few beats sorting them all
 
@@ -178,7 +179,7 @@ def _shared_jvp(args: Any, outs: Any, tangents: Any, _params: Any) -> Any:
 
 
 @general(x=lambda g, x, out: spread(g, shape=x.shape) * share(x, out, dim=None), shape=lambda x: (),
-         jvp=_shared_jvp, name="median")  # fmt: skip
+         jvp=_shared_jvp, refuse=NO_MASK, name="median")  # fmt: skip
 def middle(x):
     """The lower median of all elements; the gradient is shared evenly among equals."""
     return _median(x, False)
@@ -191,7 +192,7 @@ def nan_middle(x):
     return _median(x, True)
 
 
-@general(**chosen, shape=reduced_twice, name="median_along", grad_name="MedianBackward1")
+@general(**chosen, shape=reduced_twice, refuse=NO_MASK, name="median_along", grad_name="MedianBackward1")
 def middle_along(x, *, dim, keepdim=False):
     """The lower median along ``dim``, and its index."""
     need_elements(x, (dim,), "median")
