@@ -74,13 +74,17 @@ class Child:
 def import_seconds(statement: str) -> float:
     """Wall seconds of a fresh interpreter that runs ``statement``."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", statement], check=True)
+    # As installed packages are: with their compiled files kept.
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-c", statement], check=True, env=env)
     return time.perf_counter() - start
 
 
 def imports(rounds: int) -> dict[str, float]:
     """Median import times, less the start of the interpreter; whether numba came along."""
     found: dict[str, list[float]] = {"regrad": [], "numpy": [], "torch": []}
+    for name in found:
+        import_seconds(f"import {name}")  # warm: files read, compiled files written
     for _ in range(rounds):
         empty = import_seconds("pass")
         for name, times in found.items():

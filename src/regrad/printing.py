@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-@dataclass(slots=True)
-class PrintOptions:
+class PrintOptions(NamedTuple):
     """What ``set_printoptions`` sets.
 
     >>> from regrad import printing
@@ -82,7 +80,7 @@ def get_printoptions() -> dict[str, Any]:
     >>> printing.get_printoptions()["linewidth"]
     80
     """
-    return asdict(_options)
+    return _options._asdict()
 
 
 class printoptions:

@@ -7,7 +7,6 @@ functions (the mode holds while the generator runs, not between its steps) and o
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +28,9 @@ __all__ = [
 ]
 
 
+_GENERATOR = 0x20  # inspect.CO_GENERATOR; the inspect module takes longer to load than this whole room
+
+
 class _Decorating(Switch):
     """A switch that also decorates functions and generator functions."""
 
@@ -40,7 +42,7 @@ class _Decorating(Switch):
 
     def __call__(self, fn: Callable[..., Any]) -> Any:
         """Decorate ``fn``: its calls, or the steps of its generators, run under the switch."""
-        if inspect.isgeneratorfunction(fn):
+        if getattr(getattr(fn, "__code__", None), "co_flags", 0) & _GENERATOR:
             return self._generator(fn)
 
         @functools.wraps(fn)

@@ -7,7 +7,6 @@ PyTorch's. Start reading at `Generator`.
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -57,7 +56,6 @@ class Generator:
     def __init__(self, device: Any = "cpu") -> None:
         check_device(device)
         self.device = "cpu"
-        self._lock = threading.Lock()
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: Any) -> Generator:
@@ -69,8 +67,15 @@ class Generator:
         if not -(1 << 63) <= seed < 1 << 64:
             raise ValueError(f"manual_seed: Overflow when unpacking long: {seed} does not fit into 64 bits")
         self._seed = int(seed) % (1 << 64)
-        self.numpy = np.random.Generator(np.random.PCG64(self._seed))
+        self._numpy: np.random.Generator | None = None
         return self
+
+    @property
+    def numpy(self) -> np.random.Generator:
+        """The NumPy generator that draws; made when first needed, because numpy.random takes a while to load."""
+        if self._numpy is None:
+            self._numpy = np.random.Generator(np.random.PCG64(self._seed))
+        return self._numpy
 
     def initial_seed(self) -> int:
         """The seed it was last started from."""
