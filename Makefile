@@ -34,8 +34,8 @@ clean: ## remove the virtual environments and every cache
 	rm -rf .venv .venv-compare build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/installed: EXTRAS = demo,fast,test,check
-.venv-compare/installed: EXTRAS = fast,test,compare
+.venv/installed: EXTRAS = demo,test,check
+.venv-compare/installed: EXTRAS = test,compare
 
 .venv/installed .venv-compare/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else \
