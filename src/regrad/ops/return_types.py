@@ -15,8 +15,8 @@ __all__: list[str] = []
 
 
 def _text(self: Any) -> str:
-    parts = ", ".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
-    return f"return_types.{type(self).__name__}({parts})"
+    parts = ",\n".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+    return f"regrad.return_types.{type(self).__name__}(\n{parts})"
 
 
 def _result(name: str, *fields: str) -> Any:

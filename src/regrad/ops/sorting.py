@@ -246,7 +246,9 @@ def mode(input: Any, dim: int = -1, keepdim: bool = False) -> Any:
     """The most frequent element along ``dim``, the smallest of several, and its index (the last one).
 
     >>> rg.mode(rg.tensor([2., 1., 2., 1., 3.]))
-    return_types.mode(values=tensor(1.), indices=tensor(3))
+    regrad.return_types.mode(
+    values=tensor(1.),
+    indices=tensor(3))
     """
     return return_types.mode(*commonest(input, dim=dim_of(input, dim, "mode"), keepdim=keepdim))
 
