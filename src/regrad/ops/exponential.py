@@ -310,7 +310,9 @@ def frexp(input: Any) -> Any:
     """Mantissa (of size 0.5 to below 1) and exponent of each element: ``input = mantissa * 2 ** exponent``.
 
     >>> rg.frexp(rg.tensor([8., 3.]))
-    return_types.frexp(mantissa=tensor([0.5000, 0.7500]), exponent=tensor([4, 2], dtype=regrad.int32))
+    regrad.return_types.frexp(
+    mantissa=tensor([0.5000, 0.7500]),
+    exponent=tensor([4, 2], dtype=regrad.int32))
     """
     return return_types.frexp(*split_exponent(input))
 
