@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from regrad.graph import lifetime, slots
 from regrad.graph.node import Leaf, Node, Output, Pass
 from regrad.graph.provenance import Place, place
-from regrad.graph.value import Value, root
+from regrad.graph.value import Value, edge_now, root
 
 __all__ = ["Record", "Saved", "graph_state", "memory_stats", "saved"]
 
@@ -100,7 +100,7 @@ class Saved(list[Record]):
 
 
 def _start(thing: Any) -> Any:
-    edge = thing.edge if isinstance(thing, Value) else thing
+    edge: Any = edge_now(thing) if isinstance(thing, Value) else thing
     return edge.node if type(edge) is Output else edge
 
 

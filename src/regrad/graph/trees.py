@@ -6,7 +6,7 @@ from typing import Any
 
 from regrad.graph.lifetime import reachable
 from regrad.graph.node import Leaf, Node, Output
-from regrad.graph.value import Value
+from regrad.graph.value import Value, edge_now
 
 __all__ = ["detach_tree", "leaves"]
 
@@ -18,7 +18,7 @@ def leaves(*roots: Any) -> list[Any]:
     >>> rg.graph.leaves((w * 2).sum())[0] is w
     True
     """
-    edges = [r.edge if isinstance(r, Value) else r for r in roots]
+    edges = [edge_now(r) if isinstance(r, Value) else r for r in roots]
     nodes = reachable([e.node if type(e) is Output else e for e in edges if isinstance(e, (Node, Output))])
     found: dict[int, Any] = {}
     for edge in [*(e for seq in sorted(nodes) for e in nodes[seq].edges), *edges]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Meta", "Value", "View", "root", "use_box", "wrap"]
+__all__ = ["Meta", "Value", "View", "edge_now", "root", "use_box", "wrap"]
 
 
 class Value:
@@ -65,6 +65,11 @@ def root(array: Any) -> Any:
     while isinstance(base, np.ndarray):
         array, base = base, base.base
     return array
+
+
+def edge_now(value: Any) -> Any:
+    """The value's edge; of a tensor that is a view, as its base is now."""
+    return value._edge() if hasattr(value, "_edge") else value.edge
 
 
 _box: type[Value] = Value

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from regrad import shapes
-from regrad.declare import elementwise, general, linear
+from regrad.declare import elementwise, general, linear, refresh
 from regrad.graph import engine
 from regrad.graph.modes import Switch, mode
-from regrad.graph.value import Value, root, wrap
+from regrad.graph.value import Value, View, root, wrap
 
 __all__: list[str] = []
 
@@ -201,7 +201,7 @@ def transposed_jvp(op: Any, args: Any, outs: Any, tangents: Any, params: Any) ->
         for i, t in enumerate(tangents):
             if t is not None:
                 source = args[i]
-                leaves[i] = source if source.edge is not None else _as_leaf(leaves[i])
+                leaves[i] = source if _edge(source) is not None else _as_leaf(leaves[i])
         again = op.caller(*leaves, **params)
         again = again if isinstance(again, tuple) else (again,)
         chosen = [k for k, o in enumerate(again) if o.edge is not None]
@@ -212,13 +212,18 @@ def transposed_jvp(op: Any, args: Any, outs: Any, tangents: Any, params: Any) ->
         pairs = [(p, tangents[i]) for p, i in zip(pieces, moving, strict=True) if p is not None]
         if not pairs:
             return (None,) * len(outs)
-        asked = any(isinstance(v, Value) and v.edge is not None for v in (*args, *tangents))
+        asked = any(isinstance(v, Value) and _edge(v) is not None for v in (*args, *tangents))
         keep = state.record and asked
         pushed = grad([p for p, _ in pairs], dummies, [t for _, t in pairs], create_graph=keep, allow_unused=True)
     found: list[Any] = [None] * len(outs)
     for k, t in zip(chosen, pushed, strict=True):
         found[k] = t
     return tuple(found)
+
+
+def _edge(value: Any) -> Any:
+    """The edge of a value; of a view, as its base is now."""
+    return value.edge if type(value._view) is not View else refresh(value)
 
 
 def _as_leaf(value: Any) -> Any:

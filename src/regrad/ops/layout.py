@@ -343,7 +343,7 @@ def resize_(self: Any, *sizes: Any, memory_format: Any = None) -> Any:
     tensor([1, 2])
     """
     shape = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
-    if self.edge is not None:
+    if self.requires_grad:
         raise RuntimeError("resize_: cannot resize variables that require grad; use reshape, or index")
     if any(n < 0 for n in shape):
         raise RuntimeError(f"resize_: Trying to create tensor with negative dimension in {list(shape)}")

@@ -156,7 +156,7 @@ def _direct(kernel: Any, x: Any, args: tuple[Any, ...]) -> bool:
     for a in args:
         if isinstance(a, Value):
             if (
-                (a.edge is not None and mode().record)
+                (_traced(a) and mode().record)
                 or a.array.dtype is not x.array.dtype
                 or a.array.ndim > x.array.ndim
             ):
@@ -359,7 +359,7 @@ def copy_(self: Any, src: Any, non_blocking: bool = False) -> Any:
         )
     if (
         self.edge is None
-        and (src.edge is None or not mode().record)
+        and not (_traced(src) and mode().record)
         and mode().batch is None
         and self.meta is None
         and src.meta is None

@@ -151,3 +151,17 @@ def test_read_only_memory_is_refused():
     array.flags.writeable = False
     with pytest.raises(RuntimeError, match="read-only"):
         x.add_(1)
+
+
+@pytest.mark.parametrize("write", [lambda x, y: x.mul_(y), lambda x, y: x.copy_(y), lambda x, y: x.add_(y, alpha=2)])
+def test_a_view_made_before_its_base_got_a_history_brings_it_along(write):
+    w = rg.tensor([2.0, 3.0], requires_grad=True)
+    base = rg.ones(2)
+    view = base[:1]  # of no history yet
+    base.mul_(w)
+    x = rg.ones(1)
+    write(x, view)
+    assert x.requires_grad
+    (g,) = rg.autograd.grad(x.sum(), w)
+    assert g[0].item() != 0.0
+    assert g[1].item() == 0.0
