@@ -29,7 +29,7 @@ import numpy as np
 
 from regrad import dtypes, shapes
 from regrad.errors import DtypeError, ShapeError
-from regrad.graph.modes import RECORD, SILENT, mode
+from regrad.graph.modes import MODE, RECORD, SILENT, mode
 from regrad.graph.node import Extra, Leaf, Node, Output, Plan, tick
 from regrad.graph.provenance import inside, outer, site
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
@@ -568,12 +568,12 @@ def refresh(value: Value) -> Any:
         if view.origin and mode().record:
             raise view_refused(view, "its base or another view of its base has been modified inplace")
         fresh: Any = base
-        token = RECORD_TOKEN()
+        token = MODE.set(RECORD)
         try:
             for op, params in view.recipe:
                 fresh = op.caller(fresh, **params)
         finally:
-            token()
+            MODE.reset(token)
         value.edge = fresh.edge
         view.seen = base.edge
     return value.edge
@@ -593,14 +593,6 @@ def view_refused(view: View, what: str) -> RuntimeError:
         " You should replace the inplace operation by an out-of-place one, or take the part by narrow or"
         " select."
     )
-
-
-def RECORD_TOKEN() -> Callable[[], None]:  # noqa: N802
-    """Switch recording on; call the result to restore what was."""
-    from regrad.graph.modes import MODE
-
-    token = MODE.set(RECORD)
-    return lambda: MODE.reset(token)
 
 
 def view_of(value: Value, op: Op, params: dict[str, Any], m: Any) -> View:
