@@ -37,7 +37,7 @@ def without_gradient(name: str) -> Any:
 # -- sums and differences
 
 
-@elementwise(kernel=np.add, quiet=False, name="add", a=lambda g: g, b=lambda g: g)
+@elementwise(kernel=np.add, name="add", a=lambda g: g, b=lambda g: g)
 def plus(a, b):
     """Sum of each pair of elements."""
 
@@ -74,14 +74,14 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     return add_scaled(input, other, alpha=_checked(alpha, input, other))
 
 
-@elementwise(kernel=np.subtract, quiet=False, name="sub", a=lambda g: g, b=lambda g: -g,
+@elementwise(kernel=np.subtract, name="sub", a=lambda g: g, b=lambda g: -g,
              refuse=("b", "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
                           "invert a mask, use the `~` or `logical_not()` operator instead."))  # fmt: skip
 def minus(a, b):
     """Difference of each pair of elements."""
 
 
-@elementwise(quiet=False, name="rsub", grad_name="RsubBackward1", a=lambda g: -g, b=lambda g: g)
+@elementwise(name="rsub", grad_name="RsubBackward1", a=lambda g: -g, b=lambda g: g)
 def minus_from(a, b):
     """Difference ``b - a`` of each pair of elements."""
     return np.subtract(b, a)
@@ -130,7 +130,7 @@ add.op, sub.op = plus.op, minus.op  # type: ignore[attr-defined]  # their in-pla
 # -- products and quotients
 
 
-@elementwise(kernel=np.multiply, quiet=False, name="mul", a=lambda g, b: g * b, b=lambda g, a: g * a)
+@elementwise(kernel=np.multiply, name="mul", a=lambda g, b: g * b, b=lambda g, a: g * a)
 def product(a, b):
     """Product of each pair of elements."""
 
