@@ -132,7 +132,8 @@ def _nan_total_jvp(args: Any, _outs: Any, tangents: Any, params: Any) -> Any:
 
 
 @general(x=lambda g, x, *, dim: spread(g, shape=x.shape, dim=dim) * (x == x), shape=shapes.reduced,
-         jvp=_nan_total_jvp, name="nansum")  # fmt: skip
+         jvp=_nan_total_jvp, refuse=("c", "does not support complex inputs; sum the real and imaginary parts"),
+         name="nansum")  # fmt: skip
 def nan_total(x, *, dim=None, keepdim=False):
     """Sum over ``dim`` of the elements that are not nan."""
     return _accumulated(np.add, np.where(x == x, x, x.dtype.type(0)), dim, keepdim)
