@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Refused", "Sample", "booleans", "complexes", "integers", "positive", "uniform"]
+__all__ = ["Refused", "Sample", "booleans", "complexes", "integers", "positive", "symmetric_part", "uniform"]
 
 
 class Sample:
@@ -22,6 +22,8 @@ class Sample:
     ``smooth``  False: the point is at a kink or a jump, only the value is checked
     ``second``  False: no second derivative here
     ``tol``     relative tolerance of the difference laws where the default is too tight
+    ``along``   argument number -> projection of the directions in which it is moved, for an op that reads only a part
+                of it: `symmetric_part` for a symmetric matrix of which one triangle is read, ``np.tril`` for a factor
     """
 
     def __init__(
@@ -31,10 +33,20 @@ class Sample:
         smooth: bool = True,
         second: bool = True,
         tol: float = 1e-5,
+        along: dict[int, Callable[[np.ndarray], np.ndarray]] | None = None,
         **params: Any,
     ) -> None:
         self.args, self.params, self.expect = args, params, expect
-        self.smooth, self.second, self.tol = smooth, second, tol
+        self.smooth, self.second, self.tol, self.along = smooth, second, tol, along or {}
+
+    def projected(self, i: int, t: np.ndarray) -> np.ndarray:
+        """The direction ``t`` for argument ``i``, as far as the op looks at it."""
+        return self.along[i](t) if i in self.along else t
+
+
+def symmetric_part(t: np.ndarray) -> np.ndarray:
+    """The symmetric part of each matrix."""
+    return (t + t.swapaxes(-1, -2)) / 2
 
 
 class Refused:

@@ -171,7 +171,7 @@ def test_gradient_agrees_with_differences(op: Any, sample: Sample) -> None:
     where, cots, grads, chosen = gradients(op, sample)
     if not chosen:
         return
-    moves = [noise(sample.args[i], 3 + i) for i in where]
+    moves = [sample.projected(i, noise(sample.args[i], 3 + i)) for i in where]
     moved = slope(
         lambda args: [run(op, args, sample.params)[k].array for k in chosen], sample.args, where, moves
     )
@@ -185,7 +185,7 @@ def test_tangent_agrees_with_differences_and_with_the_gradient(op: Any, sample: 
     where, cots, grads, chosen = gradients(op, sample)
     if not chosen:
         return
-    moves = [noise(sample.args[i], 3 + i) for i in where]
+    moves = [sample.projected(i, noise(sample.args[i], 3 + i)) for i in where]
     pushed = tangents(op, sample, where, moves, chosen)
     moved = slope(
         lambda args: [run(op, args, sample.params)[k].array for k in chosen], sample.args, where, moves
@@ -228,6 +228,7 @@ def test_second_derivative_agrees_with_differences(op: Any, sample: Sample) -> N
     inputs = [*wrt, *cots]
     second = rg.autograd.grad([g for g, _ in pairs], inputs, [d for _, d in pairs], allow_unused=True)
     moves = [noise(x.array, 17 + i) for i, x in enumerate(inputs)]
+    moves[: len(where)] = [sample.projected(i, t) for i, t in zip(where, moves, strict=False)]
     actual = sum(inner(s.array, t) for s, t in zip(second, moves, strict=True) if s is not None)
 
     def first(h: float) -> float:

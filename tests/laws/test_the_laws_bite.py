@@ -13,6 +13,15 @@ from tests.laws import test_every_op as laws
 from tests.laws.sample import Sample
 
 
+# Ops in whose laws a wrong sign cannot show, and why.
+WITHOUT_SIGN = {
+    *("ceil", "floor", "trunc", "round", "round_decimals", "sign", "heaviside"),  # their gradient is zero
+    *("div_floor", "div_trunc", "floor_divide", "draw"),  # the same
+    *("igamma", "igammac"),  # the first argument has no derivative; unit tests hold that of the second
+    "linalg_eig",  # its vectors are free in phase; unit tests hold derivatives that do not see it
+}
+
+
 def planted(op: Op, monkeypatch: pytest.MonkeyPatch, fault: Any) -> None:
     """Make the op's plans anew, with ``fault`` applied to every piece that they give."""
     make = Op._make_plan
@@ -52,10 +61,8 @@ def test_a_wrong_sign_in_a_rule_is_found(op: Op, monkeypatch: pytest.MonkeyPatch
     samples = [
         s for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth and has_slope(op, s)
     ]
-    if not samples:  # a gradient that is zero everywhere has no sign: nothing is claimed of it
-        assert not any(
-            has_slope(op, s) for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth
-        )
+    if not samples:
+        assert op.name in WITHOUT_SIGN, "no sample of this op has a gradient in which a wrong sign would show"
         return
     planted(op, monkeypatch, lambda piece: None if piece is None else -piece)
     try:
