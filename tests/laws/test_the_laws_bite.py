@@ -12,7 +12,6 @@ from regrad.graph.node import Plan
 from tests.laws import test_every_op as laws
 from tests.laws.sample import Sample
 
-
 # Ops in whose laws a wrong sign cannot show, and why.
 WITHOUT_SIGN = {
     *("ceil", "floor", "trunc", "round", "round_decimals", "sign", "heaviside"),  # their gradient is zero
