@@ -235,6 +235,23 @@ def _released(results: list[Any], owned: list[Any]) -> list[Any]:
     )
 
 
+def _with_aux(call: str, out: Any) -> tuple[Any, Any]:
+    """(output, aux), as ``has_aux`` says that the function gives them; ``call`` names the transform in the error."""
+    if not (isinstance(out, tuple) and len(out) == 2):
+        raise RuntimeError(
+            f"{call}: output of function f should be a tuple: (output, aux) if has_aux is True"
+        )
+    return out
+
+
+def _only_tensors(call: str, outs: list[Any]) -> None:
+    for o in outs:
+        if not isinstance(o, Value):
+            raise RuntimeError(
+                f"{call}: expected f(*primals) to return only tensors, got unsupported type {type(o)}"
+            )
+
+
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """(``func(*primals)``, a function from a cotangent to the gradients of the primals).
 
@@ -248,21 +265,9 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         flat, spec = _flatten(primals)
         owned = [_own(x) for x in flat]
         out = func(*_unflatten(owned, spec))
-        aux = None
-        if has_aux:
-            if not (isinstance(out, tuple) and len(out) == 2):
-                raise RuntimeError(
-                    "vjp(f, *primals): output of function f should be a tuple: (output, aux) if has_aux is"
-                    " True"
-                )
-            out, aux = out
+        out, aux = _with_aux("vjp(f, *primals)", out) if has_aux else (out, None)
     outs, out_spec = _flatten(out)
-    for o in outs:
-        if not isinstance(o, Value):
-            raise RuntimeError(
-                "vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type"
-                f" {type(o)}"
-            )
+    _only_tensors("vjp(f, *primals)", outs)
 
     def pull(*cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         given = (
@@ -307,14 +312,7 @@ def grad_and_value(func: Callable[..., Any], argnums: Any = 0, has_aux: bool = F
             for n in chosen:
                 given[n] = _unflatten(owned[n], flats[n][1])
             out = func(*given, **kwargs)
-            aux = None
-            if has_aux:
-                if not (isinstance(out, tuple) and len(out) == 2):
-                    raise RuntimeError(
-                        "grad_and_value(f)(*args): output of function f should be a tuple: (output, aux) if"
-                        " has_aux is True"
-                    )
-                out, aux = out
+            out, aux = _with_aux("grad_and_value(f)(*args)", out) if has_aux else (out, None)
             if not isinstance(out, Value):
                 raise RuntimeError(
                     f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}"
@@ -390,12 +388,7 @@ def jvp(
         if has_aux:
             out, aux = out
         outs, out_spec = _flatten(out)
-        for o in outs:
-            if not isinstance(o, Value):
-                raise RuntimeError(
-                    "jvp(f, primals, tangents): expected f(*primals) to return only tensors, got unsupported"
-                    f" type {type(o)}"
-                )
+        _only_tensors("jvp(f, primals, tangents)", outs)
         pairs = [_undual(o) for o in outs]
     values = _unflatten([p for p, _ in pairs], out_spec)
     if strict and any(t is None for _, t in pairs):
