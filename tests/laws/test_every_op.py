@@ -28,21 +28,20 @@ for _module in pkgutil.iter_modules(families.__path__):
     for _name, _list in importlib.import_module(f"{families.__name__}.{_module.name}").SAMPLES.items():
         SAMPLES.setdefault(_name, []).extend(_list)
 
-CASES = [
-    pytest.param(OPS[name], s, id=f"{name}-{k}")
-    for name, many in sorted(SAMPLES.items())
-    if name in OPS
-    for k, s in enumerate(many)
-    if isinstance(s, Sample)
-]
+
+def _of_kind(kind: type) -> list[Any]:
+    return [
+        pytest.param(OPS[name], s, id=f"{name}-{k}")
+        for name, many in sorted(SAMPLES.items())
+        if name in OPS
+        for k, s in enumerate(many)
+        if isinstance(s, kind)
+    ]
+
+
+CASES = _of_kind(Sample)
 SMOOTH = [c for c in CASES if c.values[1].smooth]
-REFUSED = [
-    pytest.param(OPS[name], s, id=f"{name}-{k}")
-    for name, many in sorted(SAMPLES.items())
-    if name in OPS
-    for k, s in enumerate(many)
-    if isinstance(s, Refused)
-]
+REFUSED = _of_kind(Refused)
 
 STEP = {"f": 1e-6, "c": 1e-6}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,14 @@ WITHOUT_SIGN = {
 }
 
 
-def planted(op: Op, monkeypatch: pytest.MonkeyPatch, fault: Any) -> None:
-    """Make the op's plans anew, with ``fault`` applied to every piece that they give."""
+def forget_plans(op: Op) -> None:
+    for plans in (op.plans, op.plans_complex):
+        plans[:] = [None] * len(plans)
+
+
+@contextmanager
+def planted(op: Op, fault: Any) -> Iterator[None]:
+    """Inside, the op's plans are made anew, with ``fault`` applied to every piece that they give."""
     make = Op._make_plan
 
     def faulty(self: Op, mask: int, conjugating: bool) -> Plan:
@@ -45,9 +53,13 @@ def planted(op: Op, monkeypatch: pytest.MonkeyPatch, fault: Any) -> None:
             lambda some: (spoiled(narrow(some)[0]), narrow(some)[1]),
         )
 
-    monkeypatch.setattr(Op, "_make_plan", faulty)
-    for plans in (op.plans, op.plans_complex):
-        plans[:] = [None] * len(plans)
+    forget_plans(op)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Op, "_make_plan", faulty)
+            yield
+    finally:
+        forget_plans(op)
 
 
 def has_slope(op: Op, sample: Sample) -> bool:
@@ -56,46 +68,31 @@ def has_slope(op: Op, sample: Sample) -> bool:
 
 
 @pytest.mark.parametrize("op", [pytest.param(op, id=name) for name, op in sorted(OPS.items()) if op.rules])
-def test_a_wrong_sign_in_a_rule_is_found(op: Op, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_sign_in_a_rule_is_found(op: Op) -> None:
     samples = [
         s for s in laws.SAMPLES.get(op.name, []) if isinstance(s, Sample) and s.smooth and has_slope(op, s)
     ]
     if not samples:
         assert op.name in WITHOUT_SIGN, "no sample of this op has a gradient in which a wrong sign would show"
         return
-    planted(op, monkeypatch, lambda piece: None if piece is None else -piece)
-    try:
-        with pytest.raises(AssertionError):
-            for sample in samples:
-                laws.test_gradient_agrees_with_differences(op, sample)
-    finally:
-        for plans in (op.plans, op.plans_complex):
-            plans[:] = [None] * len(plans)
+    with planted(op, lambda piece: None if piece is None else -piece), pytest.raises(AssertionError):
+        for sample in samples:
+            laws.test_gradient_agrees_with_differences(op, sample)
 
 
 @pytest.mark.parametrize("name", ["mul", "exp", "matmul", "sum", "softmax", "cat"])
-def test_a_dropped_gradient_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dropped_gradient_is_found(name: str) -> None:
     op = OPS[name]
-    planted(op, monkeypatch, lambda piece: None)
-    try:
-        with pytest.raises(AssertionError):
-            for sample in laws.SAMPLES[name]:
-                if isinstance(sample, Sample) and sample.smooth:
-                    laws.test_gradient_agrees_with_differences(op, sample)
-    finally:
-        for plans in (op.plans, op.plans_complex):
-            plans[:] = [None] * len(plans)
+    with planted(op, lambda piece: None), pytest.raises(AssertionError):
+        for sample in laws.SAMPLES[name]:
+            if isinstance(sample, Sample) and sample.smooth:
+                laws.test_gradient_agrees_with_differences(op, sample)
 
 
 @pytest.mark.parametrize("name", ["mul", "exp", "tanh", "matmul"])
-def test_a_doubled_gradient_is_found_by_the_tangent(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_doubled_gradient_is_found_by_the_tangent(name: str) -> None:
     op = OPS[name]
-    planted(op, monkeypatch, lambda piece: None if piece is None else piece * 2)
-    try:
-        with pytest.raises(AssertionError):
-            for sample in laws.SAMPLES[name]:
-                if isinstance(sample, Sample) and sample.smooth:
-                    laws.test_tangent_agrees_with_differences_and_with_the_gradient(op, sample)
-    finally:
-        for plans in (op.plans, op.plans_complex):
-            plans[:] = [None] * len(plans)
+    with planted(op, lambda piece: None if piece is None else piece * 2), pytest.raises(AssertionError):
+        for sample in laws.SAMPLES[name]:
+            if isinstance(sample, Sample) and sample.smooth:
+                laws.test_tangent_agrees_with_differences_and_with_the_gradient(op, sample)
