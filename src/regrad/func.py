@@ -384,9 +384,7 @@ def jvp(
     with forward_ad.dual_level():
         duals = [_dual(x, t) for x, t in zip(flat, moves, strict=True)]
         out = func(*_unflatten(duals, spec))
-        aux = None
-        if has_aux:
-            out, aux = out
+        out, aux = _with_aux("jvp(f, primals, tangents)", out) if has_aux else (out, None)
         outs, out_spec = _flatten(out)
         _only_tensors("jvp(f, primals, tangents)", outs)
         pairs = [_undual(o) for o in outs]

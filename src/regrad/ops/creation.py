@@ -469,7 +469,7 @@ def _new(make: Any) -> Any:
         layout: Any = None,
         pin_memory: bool = False,
     ) -> Any:
-        return make(*size, dtype=_own_unless(self, dtype), requires_grad=requires_grad)
+        return make(*size, dtype=_own_unless(self, dtype), device=device, requires_grad=requires_grad)
 
     method.__name__ = method.__qualname__ = "new_" + make.__name__
     method.__doc__ = f"`rg.{make.__name__}` with this tensor's dtype unless another is given."
@@ -488,7 +488,7 @@ def new_full(
     pin_memory: bool = False,
 ) -> Any:
     """`rg.full` with this tensor's dtype unless another is given."""
-    return full(size, fill_value, dtype=_own_unless(self, dtype), requires_grad=requires_grad)
+    return full(size, fill_value, dtype=_own_unless(self, dtype), device=device, requires_grad=requires_grad)
 
 
 def new_tensor(
@@ -502,7 +502,7 @@ def new_tensor(
     pin_memory: bool = False,
 ) -> Any:
     """`rg.tensor` with this tensor's dtype unless another is given."""
-    return tensor(data, dtype=_own_unless(self, dtype), requires_grad=requires_grad)
+    return tensor(data, dtype=_own_unless(self, dtype), device=device, requires_grad=requires_grad)
 
 
 def scalar_tensor(
@@ -579,7 +579,7 @@ def new_empty_strided(
     pin_memory: bool = False,
 ) -> Any:
     """`rg.empty_strided` with this tensor's dtype unless another is given."""
-    return empty_strided(size, stride, dtype=_own_unless(self, dtype), requires_grad=requires_grad)
+    return empty_strided(size, stride, dtype=_own_unless(self, dtype), device=device, requires_grad=requires_grad)
 
 
 def empty_permuted(

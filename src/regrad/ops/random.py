@@ -341,6 +341,7 @@ def rand_like(
     memory_format: Any = None,
 ) -> Any:
     """Uniform random numbers in [0, 1), in the shape and dtype of ``input``."""
+    check_device(device)
     return finish(draw_uniform(input.array.shape, _like_target(input, dtype), generator), requires_grad)
 
 
@@ -356,6 +357,7 @@ def randn_like(
     memory_format: Any = None,
 ) -> Any:
     """Standard normal random numbers, in the shape and dtype of ``input``."""
+    check_device(device)
     return finish(draw_normal(input.array.shape, _like_target(input, dtype), generator), requires_grad)
 
 
@@ -373,6 +375,7 @@ def randint_like(
     memory_format: Any = None,
 ) -> Any:
     """Random whole numbers from ``low`` to below ``high``, in the shape and dtype of ``input``."""
+    check_device(device)
     low, high = (0, low) if high is None else (low, high)
     low, high = (v.array.item() if isinstance(v, Value) else v for v in (low, high))
     return finish(_whole(low, high, input.array.shape, _like_target(input, dtype), generator), requires_grad)

@@ -360,6 +360,11 @@ ERRORS = [
         "output of function f should be a tuple: (output, aux) if has_aux is True",
     ),
     (
+        lambda: func.jvp(lambda x: x * x, (t(A),), (t(A),), has_aux=True),
+        RuntimeError,
+        "jvp(f, primals, tangents): output of function f should be a tuple: (output, aux) if has_aux is True",
+    ),
+    (
         lambda: func.grad(cube)(rg.tensor([1, 2])),
         RuntimeError,
         "only Tensors of floating point dtype can require gradients",

@@ -272,6 +272,31 @@ def test_only_the_cpu_is_a_device():
             rg.zeros(1, device=name)
 
 
+LIKE_THE_TENSOR = {
+    "new_zeros": ((1,),),
+    "new_ones": ((1,),),
+    "new_empty": ((1,),),
+    "new_full": ((1,), 2.0),
+    "new_tensor": ([1.0],),
+    "new_empty_strided": ((1,), (1,)),
+}
+
+
+@pytest.mark.parametrize(("name", "args"), LIKE_THE_TENSOR.items())
+def test_what_is_made_like_a_tensor_is_made_on_the_cpu(name, args):
+    make = getattr(rg.zeros(1), name)
+    assert (1,) == make(*args, device="cpu").shape
+    with pytest.raises(RuntimeError, match="Regrad computes on the CPU only"):
+        make(*args, device="cuda")
+
+
+@pytest.mark.parametrize("make", [rg.rand_like, rg.randn_like, lambda x, device: rg.randint_like(x, 3, device=device)])
+def test_random_numbers_like_a_tensor_are_drawn_on_the_cpu(make):
+    assert (2,) == make(rg.zeros(2), device="cpu").shape
+    with pytest.raises(RuntimeError, match="Regrad computes on the CPU only"):
+        make(rg.zeros(2), device="cuda")
+
+
 # -- counted
 
 
