@@ -10,7 +10,9 @@ user's to see and control (``rg.graph``). Here are the public names; nothing is 
 tensor([2., 4.])
 """
 
+import importlib
 import math
+import typing
 
 from regrad import autograd as autograd
 from regrad import cuda as cuda
@@ -19,11 +21,9 @@ from regrad import func as func
 from regrad import graph as graph
 from regrad import linalg as linalg
 from regrad import masked as masked
-from regrad import nn as nn
 from regrad import signal as signal
 from regrad import special as special
 from regrad import testing as testing
-from regrad import utils as utils
 from regrad.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from regrad.autograd.grad_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled, is_inference_mode_enabled
 from regrad.dtypes import (
@@ -156,6 +156,11 @@ from regrad.saving import dumps, loads
 from regrad.shapes import Size
 from regrad.tensor import Tensor, device
 
+if typing.TYPE_CHECKING:
+    from regrad import nn as nn
+    from regrad import optim as optim
+    from regrad import utils as utils
+
 inf = math.inf
 nan = math.nan
 pi = math.pi
@@ -229,3 +234,16 @@ __all__ = [
     "vander", "var", "var_mean", "vdot", "view_as_complex", "view_as_real", "view_copy", "vmap", "vsplit",
     "vstack", "where", "xlogy", "zeros", "zeros_like",
 ]  # fmt: skip
+
+# Imported when first asked for: together they take as long as all the rest.
+_LATER = ("nn", "optim", "utils")
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name in _LATER:
+        return importlib.import_module(f"regrad.{name}")
+    raise AttributeError(f"module 'regrad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

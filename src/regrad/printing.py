@@ -113,15 +113,13 @@ def tensor_text(
     grad_fn_name: str | None = None,
     tangent_text: str | None = None,
     size_note: bool = False,
-    name: str = "tensor",
     options: PrintOptions | None = None,
 ) -> str:
     """The ``repr`` of a tensor with the elements ``array``.
 
     ``dtype_name`` is ``str(x.dtype)`` or the bare name; it is shown unless it is the default dtype, the
     complex dtype that goes with it, int64 or bool. ``grad_fn_name`` stands in for ``requires_grad``;
-    ``tangent_text`` is ``f"{tangent}"``; ``size_note`` shows the shape even where the elements tell it;
-    ``name`` opens the text.
+    ``tangent_text`` is ``f"{tangent}"``; ``size_note`` shows the shape even where the elements tell it.
 
     >>> from regrad import printing
     >>> printing.tensor_text(np.array([1.0, 2.5]), dtype_name="regrad.float64", requires_grad=True)
@@ -140,7 +138,7 @@ def tensor_text(
     if tangent_text is not None:
         suffixes.append(f"tangent={tangent_text}")
 
-    opening = f"{name}("
+    opening = "tensor("
     text = opening + format_array(array, indent=len(opening), options=options)
     used = len(text) - text.rfind("\n") + 1  # two more than the last line has, as PyTorch counts
     for suffix in suffixes:

@@ -414,7 +414,6 @@ class Tensor(Value):
             requires_grad=self.requires_grad,
             grad_fn_name=None if fn is None else fn.name(),
             tangent_text=tangent,
-            name="Parameter containing:\ntensor" if type(self).__name__ == "Parameter" else "tensor",
         )
 
     # -- NumPy

@@ -306,9 +306,6 @@ ONES = np.full(8, 1.5, np.float32)
         "tensor([], size=(0, 3), dtype=torch.float64, requires_grad=True)"),
     (np.ones(3, np.float32), dict(tangent_text="tensor([0., 1., 2.])"),
         "tensor([1., 1., 1.], tangent=tensor([0., 1., 2.]))"),
-    (np.ones((2, 2), np.float32), dict(name="Sub"),
-        "Sub([[1., 1.],\n"
-        "     [1., 1.]])"),
     (np.ones(2, np.float32), dict(size_note=True), "tensor([1., 1.], size=(2,))"),
 ])
 def test_what_follows_the_numbers(array, more, expected):

@@ -321,7 +321,7 @@ def modified_error(
     late = [w for w in past.last if w.seq > node.seq]
     write = late[-1]
     expected, now = past.count - len(late), past.count
-    owner = _owner_of(node, source)
+    owner = _owner_of(node, source, array)
     name = _name_of(owner, array)
     edge = node.edges[source[1]] if source[0] == "in" and source[1] < len(node.edges) else None
     maker, number = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
@@ -387,10 +387,14 @@ def _writer(write: versions.Write) -> tuple[str, Any]:
     return write.op, first
 
 
-def _owner_of(node: Node, source: tuple[str, int]) -> Any:
-    if source[0] == "in" and source[1] < len(node.edges) and type(node.edges[source[1]]) is Leaf:
-        return node.edges[source[1]].owner()
-    return None
+def _owner_of(node: Node, source: tuple[str, int], array: Any) -> Any:
+    """The leaf that a node read, itself or through views such as ``w.t()``; None where it was computed."""
+    edge: Any = node.edges[source[1]] if source[0] == "in" and source[1] < len(node.edges) else None
+    while edge is not None and type(edge) is not Leaf:
+        maker = edge.node if type(edge) is Output else edge
+        edge = maker.edges[0] if maker.edges else None
+    owner = edge.owner() if type(edge) is Leaf else None
+    return owner if owner is not None and root(owner.array) is root(array) else None
 
 
 def _name_of(owner: Any, array: Any) -> str:

@@ -8,6 +8,7 @@ reading at `around`.
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any
 
 from regrad.autograd.function import Function
@@ -26,7 +27,7 @@ class Passing(Function):
         return tensors
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(_: Any, *grads: Any) -> Any:
         return grads
 
 
@@ -85,7 +86,12 @@ class Hooked:
                     )
                 grad_output = changed
         self.grad_outputs[:] = [grad_output]
-        if not self.entered:  # no input needs a gradient: this is all there will be
+        if not self.entered and self.hooks:  # no input needs a gradient: this is all there will be
+            warnings.warn(
+                "Full backward hook is firing when gradients are computed with respect to module outputs since no"
+                f" inputs require gradients ({type(self.module).__name__}): grad_input is None.",
+                stacklevel=2,
+            )
             self._call((None,) * self.n_inputs, grad_output)
             self.grad_outputs.clear()
         return tuple(grad_output[i] for i in self.output_places)
@@ -143,7 +149,13 @@ def on_last_node(module: Any, hooks: list[Any], result: Any) -> None:
         if not result:
             return
         result = next(v for v in result.values() if isinstance(v, Value)) if isinstance(result, dict) else result[0]
-    node = result.grad_fn
+    node = result.grad_fn  # type: ignore[attr-defined]
     if node is not None:
+        warnings.warn(
+            "Using a non-full backward hook: it sees the gradients around the last operation of the forward only. Use"
+            " register_full_backward_hook to get those of the module's inputs and outputs.",
+            FutureWarning,
+            stacklevel=4,
+        )
         for hook in hooks:
             node.register_hook(functools.partial(hook, module))

@@ -25,7 +25,7 @@ class _Listed(Module):
         index, size = operator.index(index), len(self)
         if not -size <= index < size:
             raise IndexError(f"index {index} is out of range for {type(self).__name__} with {size} entries")
-        return list(self._modules)[index]
+        return list(self._modules)[index]  # type: ignore[no-any-return]
 
     def _renumber(self, modules: Iterable[Any]) -> None:
         modules = list(modules)
@@ -191,7 +191,9 @@ class ModuleList(_Listed):
 def _pairs(given: Any, kind: str) -> list[tuple[Any, Any]]:
     """What an update is given, as pairs."""
     if not isinstance(given, Iterable) or isinstance(given, Value):
-        raise TypeError(f"{kind}.update should be called with an iterable of key/value pairs, but got {type(given).__name__}")
+        raise TypeError(
+            f"{kind}.update should be called with an iterable of key/value pairs, but got {type(given).__name__}"
+        )
     if isinstance(given, (Mapping, ModuleDict, ParameterDict)):
         return list(given.items())
     pairs = []
@@ -269,7 +271,7 @@ class _Parameters(Module):
 
     def _put(self, name: str, value: Any) -> None:
         if isinstance(value, Value) and not isinstance(value, Parameter):
-            value = Parameter(value, requires_grad=value.requires_grad)  # type: ignore[attr-defined]
+            value = Parameter(value)
         if name in self._parameters and not isinstance(value, Parameter):
             del self._parameters[name]
         setattr(self, name, value)
@@ -358,7 +360,7 @@ class ParameterDict(_Parameters):
 
     >>> weights = rg.nn.ParameterDict({"left": rg.ones(2)})
     >>> weights["left"].requires_grad
-    False
+    True
     """
 
     def __init__(self, parameters: Any = None) -> None:
@@ -432,7 +434,7 @@ class ParameterDict(_Parameters):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The entry under ``key``, or ``default``."""
-        return self[key] if key in self else default
+        return self[key] if key in self._keys else default
 
     def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
         """A new dictionary with these keys, each with ``default``."""

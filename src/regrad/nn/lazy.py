@@ -25,7 +25,7 @@ class LazyModuleMixin:
     cls_to_become: type[Any] | None = None
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[call-arg]
+        super().__init__(*args, **kwargs)
         self._first_call = self.register_forward_pre_hook(_take_shape, with_kwargs=True)
         self._first_load = self._register_load_state_dict_pre_hook(_Loading(self))
 

@@ -10,7 +10,6 @@ PyTorch: https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html
 from __future__ import annotations
 
 import functools
-import itertools
 import warnings
 import weakref
 from collections import OrderedDict, namedtuple
@@ -88,6 +87,7 @@ class Module:
     _version = 1
     call_super_init = False
     training: bool
+    _is_full_backward_hook: bool | None
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Any]
     _modules: dict[str, Module | None]
@@ -126,6 +126,7 @@ class Module:
     # -- calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run `forward`, and around it the hooks, if there are any."""
         if (
             self._forward_pre_hooks
             or self._forward_hooks
@@ -215,14 +216,6 @@ class Module:
             self._ready(name, "parameters")
             self._forget(name, "_parameters")
             self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self._ready(name, "module")
-            self._forget(name, "_modules")
-            self._add(name, value)
-        elif isinstance(value, Buffer):
-            self._ready(name, "buffers")
-            self._forget(name, "_buffers")
-            self.register_buffer(name, value, value.persistent)
         elif name in known.get("_parameters", ()):
             if value is not None:
                 raise TypeError(
@@ -231,6 +224,14 @@ class Module:
                     f" `with rg.no_grad(): module.{name}.copy_(value)`"
                 )
             self.register_parameter(name, None)
+        elif isinstance(value, Module):
+            self._ready(name, "module")
+            self._forget(name, "_modules")
+            self._add(name, value)
+        elif isinstance(value, Buffer):
+            self._ready(name, "buffers")
+            self._forget(name, "_buffers")
+            self.register_buffer(name, value, value.persistent)
         elif name in known.get("_modules", ()):
             if value is not None:
                 raise TypeError(
@@ -242,7 +243,8 @@ class Module:
         elif name in known.get("_buffers", ()):
             if value is not None and not isinstance(value, Value):
                 raise TypeError(
-                    f"cannot assign '{_kind(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+                    f"cannot assign '{_kind(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None"
+                    " expected)"
                 )
             for hook in _registration["buffer"].values():
                 changed = hook(self, name, value)
@@ -317,7 +319,10 @@ class Module:
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
-        """Add a tensor that belongs to the state but is not trained; ``persistent=False`` leaves it out of `state_dict`."""
+        """Add a tensor that belongs to the state but is not trained.
+
+        ``persistent=False`` leaves it out of the `state_dict`.
+        """
         self._check_name(name, "_buffers", "buffer")
         if tensor is not None and not isinstance(tensor, Value):
             raise TypeError(
@@ -518,7 +523,7 @@ class Module:
             if param is None:
                 continue
             if is_lazy(param):
-                param._dtype = fn(creation.empty(0, dtype=param.dtype)).dtype
+                param._dtype = fn(creation.empty(0, dtype=param.dtype)).dtype  # type: ignore[attr-defined]
                 continue
             with no_grad():
                 param.data = fn(param.detach())
@@ -647,7 +652,8 @@ class Module:
         ['0.weight', '0.bias']
         """
         if args:
-            destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            rest: tuple[Any, ...] = (destination, prefix, keep_vars)[len(args) :]
+            destination, prefix, keep_vars = (*args, *rest)
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
@@ -700,8 +706,8 @@ class Module:
                 if strict:
                     missing_keys.append(key)
                 continue
-            given = state_dict[key]
-            if not isinstance(given, Value):
+            given: Any = state_dict[key]
+            if not isinstance(given, Tensor):
                 error_msgs.append(
                     f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from'
                     f" checkpoint but received {type(given)}"
@@ -756,7 +762,7 @@ class Module:
             given.name = now.name
         table[name] = given
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         """Copy parameters and buffers from a `state_dict`; with ``assign``, take its tensors themselves.
 
         Everything is checked first: when keys are missing or too many (``strict``) or a shape differs, a RuntimeError
@@ -796,6 +802,10 @@ class Module:
                 afters.append(module)
 
         load(self, state, "")
+        result = _IncompatibleKeys(missing, unexpected)
+        forgiving = strict and not errors and (missing or unexpected)
+        if forgiving:  # hooks after loading may excuse keys, so they have their say before the verdict
+            _run_load_hooks(afters, result)
         if strict:
             if unexpected:
                 errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. ")
@@ -812,21 +822,16 @@ class Module:
         with no_grad():
             for write in writes:
                 write()
-        result = _IncompatibleKeys(missing, unexpected)
-        for module in afters:
-            for hook in module._load_state_dict_post_hooks.values():
-                if hook(module, result) is not None:
-                    raise AssertionError(
-                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new"
-                        " values; change the keys in place."
-                    )
+        if not forgiving:
+            _run_load_hooks(afters, result)
         return result
 
     # -- hooks
 
     def register_forward_pre_hook(self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Call ``hook(module, args)`` before every forward; what it returns replaces the arguments."""
-        return _hook(self._forward_pre_hooks, hook, prepend, self._forward_pre_hooks_with_kwargs if with_kwargs else None)
+        marks = [self._forward_pre_hooks_with_kwargs] * with_kwargs
+        return _hook(self._forward_pre_hooks, hook, prepend, *marks)
 
     def register_forward_hook(
         self, hook: Any, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
@@ -865,7 +870,7 @@ class Module:
         return _hook(self._state_dict_pre_hooks, hook, False)
 
     def register_state_dict_post_hook(self, hook: Any) -> Handle:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` after the module has been read; it may change it."""
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after the module has been read."""
         hook._from_public_api = True
         return _hook(self._state_dict_hooks, hook, False)
 
@@ -875,7 +880,7 @@ class Module:
         return _hook(self._state_dict_hooks, hook, False)
 
     def register_load_state_dict_pre_hook(self, hook: Any) -> Handle:
-        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`` before loading."""
+        """Call ``hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)`` first."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(self, hook: Any, with_module: bool = False) -> Handle:
@@ -906,7 +911,7 @@ class Module:
 class _WithModule:
     """A loading hook that wants its module; weakly, since the module holds the hook."""
 
-    def __init__(self, hook: Any, module: Module) -> None:
+    def __init__(self, hook: Any, module: Any) -> None:
         self.hook, self.module = hook, weakref.ref(module)
 
     def __call__(self, *args: Any) -> Any:
@@ -938,9 +943,18 @@ def _hook(hooks: _Hooks, hook: Any, prepend: bool, *marks: Any) -> Handle:
     if prepend:
         hooks.move_to_end(handle.id, last=False)
     for mark in marks:
-        if mark is not None:
-            mark[handle.id] = True
+        mark[handle.id] = True
     return handle
+
+
+def _run_load_hooks(modules: list[Module], result: _IncompatibleKeys) -> None:
+    for module in modules:
+        for hook in module._load_state_dict_post_hooks.values():
+            if hook(module, result) is not None:
+                raise AssertionError(
+                    "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new"
+                    " values; change the keys in place."
+                )
 
 
 def _copy(tensor: Any, given: Any) -> None:

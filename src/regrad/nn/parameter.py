@@ -1,7 +1,7 @@
 """Parameters and buffers: the tensors that a module knows by name.
 
-Assigning a `Parameter` or a `Buffer` to an attribute of a `regrad.nn.Module` registers it. The uninitialised kinds stand
-in for tensors whose shape the first input will tell.
+Assigning a `Parameter` or a `Buffer` to an attribute of a `Module` registers it. The uninitialised kinds stand in for
+tensors whose shape the first input will tell.
 """
 
 from __future__ import annotations
@@ -28,6 +28,14 @@ class Parameter(Tensor):
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:  # noqa: D102 - the class says it
         return _shared(cls, data).requires_grad_(requires_grad)
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        return f"Parameter containing:\n{super().__repr__(tensor_contents=tensor_contents)}"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        twin = super().__deepcopy__(memo)
+        twin._grad = None  # as in PyTorch, a copied network starts without gradients
+        return twin
 
 
 class Buffer(Tensor):
@@ -58,22 +66,25 @@ def _shared(cls: type[Tensor], data: Any) -> Any:
     return _as(wrap(data.array), cls)
 
 
+_ARRAY: Any = Value.__dict__["array"]  # the slot, below the property that hides it
+
+
 class _Uninitialized:
     """What the two uninitialised kinds share: reading the elements is an error until `materialize` has been called."""
 
     _dtype: Any
 
-    @property
-    def array(self) -> Any:
+    def _no_array(self) -> Any:
         kind = type(self).__name__
         raise ValueError(
-            f"Attempted to use an uninitialized parameter: this {kind} has no shape yet. Its lazy module takes the shape"
-            " from the first input: call the module once (a dry run) before using its parameters."
+            f"Attempted to use an uninitialized parameter: this {kind} has no shape yet. Its lazy module takes the"
+            " shape from the first input: call the module once (a dry run) before using its parameters."
         )
 
-    @array.setter
-    def array(self, array: Any) -> None:
-        Value.array.__set__(self, array)  # type: ignore[attr-defined]
+    def _set_array(self, array: Any) -> None:
+        _ARRAY.__set__(self, array)
+
+    array = property(_no_array, _set_array)
 
     @property
     def dtype(self) -> Any:
@@ -96,7 +107,7 @@ class _Uninitialized:
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Become an ordinary parameter or buffer of this shape, with elements still to be set."""
         made = creation.empty(shape, dtype=dtype or self._dtype, device=device)
-        self.__class__ = self.cls_to_become  # type: ignore[assignment, attr-defined]
+        self.__class__ = self.cls_to_become  # type: ignore[attr-defined]
         self.array = made.array
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
@@ -121,7 +132,9 @@ def _unmade(cls: type[Any], requires_grad: bool, device: Any, dtype: Any) -> Any
 
 
 class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc]
-    """A parameter without a shape, until `materialize` gives it one. PyTorch: torch.nn.parameter.UninitializedParameter.
+    """A parameter without a shape, until `materialize` gives it one.
+
+    PyTorch: torch.nn.parameter.UninitializedParameter.
 
     >>> rg.nn.LazyLinear(3).weight
     <UninitializedParameter>
@@ -134,7 +147,9 @@ class UninitializedParameter(_Uninitialized, Parameter):  # type: ignore[misc]
 
 
 class UninitializedBuffer(_Uninitialized, Buffer):  # type: ignore[misc]
-    """A buffer without a shape, until `materialize` gives it one. PyTorch: torch.nn.parameter.UninitializedBuffer.
+    """A buffer without a shape, until `materialize` gives it one.
+
+    PyTorch: torch.nn.parameter.UninitializedBuffer.
 
     >>> rg.nn.LazyBatchNorm1d().running_mean
     <UninitializedBuffer>
@@ -142,9 +157,9 @@ class UninitializedBuffer(_Uninitialized, Buffer):  # type: ignore[misc]
 
     cls_to_become = Buffer
 
-    def __new__(
+    def __new__(  # noqa: D102 - the class says it
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
-    ) -> Any:  # noqa: D102 - the class says it
+    ) -> Any:
         made = _unmade(cls, requires_grad, device, dtype)
         made.persistent = persistent
         return made
