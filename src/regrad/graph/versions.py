@@ -60,14 +60,23 @@ before_write: list[Callable[[Any], None]] = (
 histories: dict[int, History] = {}
 
 
-def wrote(array: Any, op: str, depth: int = 2, where: tuple[CodeType, int] | None = None) -> None:
-    """Mark the memory of ``array`` as written to, now, by ``op`` (at ``where``, if that is known already)."""
+def wrote(
+    array: Any,
+    op: str,
+    depth: int = 2,
+    where: tuple[CodeType, int] | None = None,
+    by: tuple[str, str, tuple[tuple[CodeType, int], ...]] | None = None,
+) -> None:
+    """Mark the memory of ``array`` as written to, now, by ``op``.
+
+    ``where`` gives the site if it is known already; ``by`` all that `trail` finds, for one who writes to many memories.
+    """
     owner = root(array)
     key = id(owner)
     entry = histories.get(key)
     if entry is None:
         entry = histories[key] = History(weakref.ref(owner, functools.partial(_forget, key)))
-    actor, user, sites = ("", "", (where,)) if where is not None else trail(depth)
+    actor, user, sites = by or (("", "", (where,)) if where is not None else trail(depth))
     seq = tick()
     entry.count += 1
     entry.last.append(Write(seq, op, actor, user, sites))

@@ -1,0 +1,81 @@
+"""How an update rule is run: in place on arrays, a block at a time; or on tensors, recorded.
+
+A rule is a function ``rule(p, g, *kept)`` of one parameter, its gradient and what the optimizer keeps for it. It
+changes ``p`` and ``kept`` by ``+=``, ``-=``, ``*=`` or ``x[...] =``, and is otherwise a formula in operators, ops and
+Python numbers; all it is given has one shape, and it works element by element. So the same text serves both ways:
+
+- `run` feeds it stretches of the arrays that fit the processor's cache. Its temporaries are then small and stay in the
+  cache too, which is worth more than scratch memory as large as the parameter.
+- `record` feeds it copies that carry their history, for ``differentiable=True``.
+
+Rules see complex numbers as pairs of real ones, and half precision as float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
+from regrad.ops.complexes import view_as_real
+
+__all__ = ["Rule", "move_towards", "record", "run"]
+
+Rule = Callable[..., None]
+
+BLOCK = 1 << 17  # bytes of one operand: six of them fit into the second-level cache of today's processors
+
+
+def run(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> None:
+    """Apply ``rule`` in place to the arrays ``p`` and ``kept``."""
+    arrays = [p, g, *kept]
+    if all(a.flags.c_contiguous for a in arrays):
+        order = None
+    else:  # along the parameter's memory: what the optimizer keeps lies as the parameter does
+        order = sorted(range(p.ndim), key=lambda k: -abs(p.strides[k]))
+    lines = [_line(a, order) for a in arrays]
+    narrow = lines[0].itemsize < 4
+    length = BLOCK // max(lines[0].itemsize, 4)
+    token = quiet_set(QUIET)
+    try:
+        for start in range(0, lines[0].size, length):
+            parts = [x[start : start + length] for x in lines]
+            block = [x.astype(np.float32) for x in parts] if narrow else list(parts)
+            if maximize:
+                block[1] = -block[1]
+            rule(*block)
+            if narrow:
+                for k, (part, x) in enumerate(zip(parts, block)):
+                    if k != 1:
+                        part[...] = x
+    finally:
+        quiet_reset(token)
+    if order is not None:
+        for k, (a, x) in enumerate(zip(arrays, lines)):
+            if k != 1 and not np.may_share_memory(a, x):
+                a.transpose(order)[...] = x.view(a.dtype).reshape([a.shape[i] for i in order])
+
+
+def _line(array: Any, order: list[int] | None) -> Any:
+    """The elements one after the other, complex ones as pairs: a view if the memory allows it, else a copy."""
+    line = (array if order is None else array.transpose(order)).reshape(-1)
+    return np.ascontiguousarray(line).view(line.real.dtype) if line.dtype.kind == "c" else line
+
+
+def record(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> list[Any]:
+    """Apply ``rule`` to the tensor ``p`` in place, with history; returns the new ``kept``, which have theirs."""
+    new = [t.clone() for t in (p, *kept)]
+    first, g, *rest = [view_as_real(t) if p.array.dtype.kind == "c" else t for t in (new[0], g, *new[1:])]
+    rule(first, -g if maximize else g, *rest)
+    p.copy_(new[0])
+    return new[1:]
+
+
+def move_towards(x: Any, end: Any, weight: Any) -> None:
+    """Move ``x`` in place to ``x + weight * (end - x)``; rounded as PyTorch's ``lerp_``, from the nearer end."""
+    if weight < 0.5:
+        x += (end - x) * weight
+    else:
+        x[...] = end - (end - x) * (1 - weight)
