@@ -56,6 +56,14 @@ def site(depth: int = 1) -> tuple[CodeType, int]:
     return frame.f_code, frame.f_lasti
 
 
+def levels() -> int:
+    """The ``stacklevel`` with which a warning of the caller's points at the user's line."""
+    frame, count = sys._getframe(1), 1
+    while inside[frame.f_code.co_filename] and frame.f_back is not None:
+        frame, count = frame.f_back, count + 1
+    return count
+
+
 def trail(depth: int = 1, length: int = 4) -> tuple[str, str, tuple[tuple[CodeType, int], ...]]:
     """(who is acting, for which function, the user's sites from the innermost outwards) for an in-place write.
 

@@ -17,6 +17,7 @@ from regrad import shapes
 from regrad.declare import OPS, elementwise, general, linear
 from regrad.declare import _names_of as rule_names
 from regrad.errors import ShapeError
+from regrad.graph.provenance import levels
 from regrad.graph.value import Value, wrap
 from regrad.kernels.reference import activation as activation_kernels
 from regrad.kernels.reference import loss as kernels
@@ -32,13 +33,20 @@ __all__ = ["binary_cross_entropy_with_logits", "cosine_embedding_loss", "ctc_los
 # -- what losses share
 
 
+def old_reduction(size_average: Any, reduce: Any) -> str | None:
+    """The reduction asked for in the old way; None: in the new one."""
+    if size_average is None and reduce is None:
+        return None
+    every, single = (True if v is None else v for v in (reduce, size_average))
+    reduction = "none" if not every else "mean" if single else "sum"
+    warnings.warn(f"size_average and reduce args will be deprecated, please use "
+                  f"reduction='{reduction}' instead.", stacklevel=levels())  # fmt: skip
+    return reduction
+
+
 def _reduction(name: str, reduction: str, size_average: Any = None, reduce: Any = None) -> str:
     """The reduction asked for, in the new or in the old way."""
-    if size_average is not None or reduce is not None:
-        every, single = (True if v is None else v for v in (reduce, size_average))
-        reduction = "none" if not every else "mean" if single else "sum"
-        warnings.warn(f"size_average and reduce args will be deprecated, please use "
-                      f"reduction='{reduction}' instead.", stacklevel=3)  # fmt: skip
+    reduction = old_reduction(size_average, reduce) or reduction
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{name}: {reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
     return reduction
@@ -90,7 +98,7 @@ def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     if input.shape != target.shape:
         warnings.warn(f"{name}: Using a target size ({target.shape}) that is different to the input size "
                       f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
-                      "Please ensure they have the same size.", stacklevel=3)
+                      "Please ensure they have the same size.", stacklevel=levels())
     return input, target
 
 
@@ -691,7 +699,7 @@ def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None
         warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. "
                       "'batchmean' divides only by the batch size, and aligns with the KL div math "
                       "definition. 'mean' will be changed to behave the same as 'batchmean' in the next "
-                      "major release.", stacklevel=2)
+                      "major release.", stacklevel=levels())
     how = _reduction("kl_div", "sum" if batch else reduction, size_average, reduce)
     if log_target:
         loss = exponential.exp(target) * (target - input)
