@@ -3,7 +3,36 @@
 How an optimizer is built is said in `regrad.optim.optimizer`; how its rule is run, in `regrad.optim.rules`.
 """
 
+from regrad.optim.adadelta import Adadelta
+from regrad.optim.adafactor import Adafactor
+from regrad.optim.adagrad import Adagrad
+from regrad.optim.adam import Adam
+from regrad.optim.adamax import Adamax
+from regrad.optim.adamw import AdamW
+from regrad.optim.asgd import ASGD
+from regrad.optim.lbfgs import LBFGS
+from regrad.optim.muon import Muon
+from regrad.optim.nadam import NAdam
 from regrad.optim.optimizer import Optimizer
+from regrad.optim.radam import RAdam
+from regrad.optim.rmsprop import RMSprop
+from regrad.optim.rprop import Rprop
 from regrad.optim.sgd import SGD
 
-__all__ = ["Optimizer", "SGD"]
+__all__ = [
+    "ASGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "LBFGS",
+    "Muon",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "SGD",
+]

@@ -22,6 +22,7 @@ from regrad.autograd.grad_mode import enable_grad
 from regrad.graph.modes import Switch
 from regrad.graph.node import Handle
 from regrad.graph.provenance import trail
+from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, wrap
 from regrad.graph.versions import wrote
 from regrad.ops.writing import check_writable
@@ -29,9 +30,12 @@ from regrad.optim.rules import Rule, record, run
 
 __all__ = [
     "Optimizer",
+    "Writing",
     "advance",
+    "check_lr",
     "check_options",
     "counter",
+    "options_of",
     "register_optimizer_step_post_hook",
     "register_optimizer_step_pre_hook",
     "required",
@@ -116,6 +120,23 @@ def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
     return hooked
 
 
+class Writing(Switch):
+    """While parameters are being changed: nothing is recorded, unless it is asked for, and NumPy does not warn."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, record: bool = False) -> None:
+        super().__init__(record=record)
+
+    def __enter__(self) -> Any:
+        self._token = quiet_set(QUIET)
+        return super().__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        super().__exit__(*exc)
+        quiet_reset(self._token)
+
+
 class Optimizer:
     """Changes parameters by their gradients: the base class of all optimizers.
 
@@ -123,7 +144,11 @@ class Optimizer:
     dictionaries, one a parameter group: ``{"params": [...], "lr": 0.1}``. A group has the options of ``defaults`` but
     for those it gives itself. ``param_groups`` is the list of groups, ``state`` what is kept for each parameter.
 
-    Mistakes are refused with PyTorch's errors before anything has changed. PyTorch: torch.optim.Optimizer.
+    These options most optimizers have. ``lr`` is a number or a tensor with one element; ``maximize`` climbs instead of
+    descending; ``differentiable=True`` records the steps, so that one can differentiate through them (by ``lr``, say);
+    ``foreach``, ``fused`` and ``capturable`` choose between implementations in PyTorch, of which there is one here.
+
+    Mistakes are refused with PyTorch's errors, before anything has changed. PyTorch: torch.optim.Optimizer.
 
     >>> w = rg.tensor([1., 2.], requires_grad=True)
     >>> optimizer = rg.optim.SGD([w], lr=0.5)
@@ -174,11 +199,11 @@ class Optimizer:
                     group.setdefault(name, value)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for number, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {number}")
-            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
-        return "\n".join([*lines, ")"])
+            options = [f"    {name}: {group[name]}\n" for name in sorted(group) if name != "params"]
+            text += f"\nParameter Group {number}\n{''.join(options)}"
+        return f"{text})"
 
     # -- what an optimizer of this package defines
 
@@ -219,33 +244,31 @@ class Optimizer:
                 loss = closure()
         differentiable = bool(self.defaults.get("differentiable", False))
         change = self._record if differentiable else self._apply
-        with Switch(record=differentiable):
-            todo = self._to_change(differentiable)
-            writer = self._writer()
-            for p, group in todo:
+        with Writing(differentiable):
+            todo = []
+            for group in self.param_groups:
+                options = options_of(group, differentiable)
+                todo += [(p, options) for p in group["params"] if p._grad is not None]
+            writer = self._writer([p for p, _ in todo])
+            for p, options in todo:
                 state = self.state.get(p, {})
                 first = not state
-                if first and (fresh := self._fresh(p, group)):
+                if first and (fresh := self._fresh(p, options)):
                     self.state[p] = state = fresh
-                change(p, state, group, first)
+                change(p, state, options, first)
                 self._mark(p, {} if differentiable else state, writer)
         return loss
 
-    def _to_change(self, differentiable: bool) -> list[tuple[Any, dict[str, Any]]]:
-        """The parameters that have a gradient, with their options; refuses before anything has changed."""
-        todo = []
-        for group in self.param_groups:
-            options = _options(group, differentiable)
-            for p in group["params"]:
-                if p._grad is not None:
-                    check_writable(p, f"{type(self).__name__}.step")
-                    todo.append((p, options))
-        return todo
+    def _writer(self, params: list[Any]) -> tuple[str, str, Any]:
+        """Who is about to write to ``params``: this step, called by which function of the user's, from where.
 
-    def _writer(self) -> tuple[str, str, Any]:
-        """Who writes, for errors: this step, called by which function of the user's, from where."""
+        Parameters that may not be written to are refused here, before any has changed.
+        """
+        name = f"{type(self).__name__}.step"
+        for p in params:
+            check_writable(p, name)
         _, user, sites = trail()
-        return f"{type(self).__name__}.step", user, sites
+        return name, user, sites
 
     def _mark(self, p: Any, state: dict[str, Any], writer: tuple[str, str, Any]) -> None:
         """Mark ``p`` and the tensors in ``state`` as written to, so that a graph that saved one of them notices."""
@@ -409,7 +432,7 @@ class Optimizer:
 
     def _loaded(self, p: Any, kept: Any, group: dict[str, Any], number: Any) -> Any:
         """A copy of what was saved for the parameter ``p``; refuses other names and sizes than this optimizer's."""
-        options = _options({**self.defaults, **group}, False)
+        options = options_of({**self.defaults, **group}, False)
         expected = self._fresh(p, options)
         if expected:  # a checkpoint of old may have None for what was not there yet
             kept = {name: value for name, value in kept.items() if value is not None}
@@ -498,7 +521,7 @@ def _groups(params: Any) -> list[dict[str, Any]]:
     return given if isinstance(given[0], dict) else [{"params": given}]
 
 
-def _options(group: dict[str, Any], differentiable: bool) -> dict[str, Any]:
+def options_of(group: dict[str, Any], differentiable: bool) -> dict[str, Any]:
     """The group's options: what is a tensor or a NumPy number as a Python number, or as a 0-d tensor."""
 
     def option(value: Any) -> Any:
@@ -529,26 +552,24 @@ def _copied(p: Any, kept: Any, name: Any, counts: bool) -> Any:
 
 # -- for the optimizers of this package
 
-_LEAST_ZERO = {
-    "lr": "learning rate",
-    "eps": "epsilon value",
-    "momentum": "momentum value",
-    "weight_decay": "weight_decay value",
-}
-
-
-def check_options(betas: Any = (), **options: Any) -> None:
-    """Refuse options below zero, and ``betas`` that are not in [0, 1), with PyTorch's words."""
-    lr = options["lr"]
+def check_lr(lr: Any, refusal: str = "Invalid learning rate: {}") -> None:
+    """Refuse a learning rate that is not a number, or a tensor with one element, of zero or more."""
     if isinstance(lr, Value) and lr.array.size != 1:
         raise ValueError("Tensor lr must be 1-element")
+    try:
+        fits = bool(lr >= 0)
+    except TypeError:
+        raise TypeError(f"lr should be a number, or a tensor with one element, but got {lr!r}") from None
+    if not fits:
+        raise ValueError(refusal.format(lr))
+
+
+def check_options(lr: Any, betas: Any = (), **options: Any) -> None:
+    """Refuse options below zero, and ``betas`` that are not in [0, 1), with PyTorch's words."""
+    check_lr(lr)
     for name, value in options.items():
-        try:
-            fits = bool(value >= 0)
-        except TypeError:
-            raise TypeError(f"{name} should be a number, or a tensor with one element, but got {value!r}") from None
-        if not fits:
-            raise ValueError(f"Invalid {_LEAST_ZERO.get(name, name + ' value')}: {value}")
+        if not value >= 0:
+            raise ValueError(f"Invalid {'epsilon' if name == 'eps' else name} value: {value}")
     for index, beta in enumerate(betas):
         if not 0 <= beta < 1:
             raise ValueError(f"Invalid beta parameter at index {index}: {beta}")

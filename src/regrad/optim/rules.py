@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.ops.complexes import view_as_real
 
-__all__ = ["Rule", "move_towards", "record", "run"]
+__all__ = ["Rule", "move_towards", "record", "run", "wide"]
 
 Rule = Callable[..., None]
 
@@ -38,20 +37,16 @@ def run(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> None
     lines = [_line(a, order) for a in arrays]
     narrow = lines[0].itemsize < 4
     length = BLOCK // max(lines[0].itemsize, 4)
-    token = quiet_set(QUIET)
-    try:
-        for start in range(0, lines[0].size, length):
-            parts = [x[start : start + length] for x in lines]
-            block = [x.astype(np.float32) for x in parts] if narrow else list(parts)
-            if maximize:
-                block[1] = -block[1]
-            rule(*block)
-            if narrow:
-                for k, (part, x) in enumerate(zip(parts, block)):
-                    if k != 1:
-                        part[...] = x
-    finally:
-        quiet_reset(token)
+    for start in range(0, lines[0].size, length):
+        parts = [x[start : start + length] for x in lines]
+        block = [wide(x) for x in parts]
+        if maximize:
+            block[1] = -block[1]
+        rule(*block)
+        if narrow:
+            for k, (part, x) in enumerate(zip(parts, block)):
+                if k != 1:
+                    part[...] = x
     if order is not None:
         for k, (a, x) in enumerate(zip(arrays, lines)):
             if k != 1 and not np.may_share_memory(a, x):
@@ -71,6 +66,11 @@ def record(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> l
     rule(first, -g if maximize else g, *rest)
     p.copy_(new[0])
     return new[1:]
+
+
+def wide(array: Any) -> Any:
+    """``array``, or its copy in float32 if it has half precision."""
+    return array.astype(np.float32) if array.itemsize < 4 else array
 
 
 def move_towards(x: Any, end: Any, weight: Any) -> None:

@@ -19,8 +19,7 @@ class SGD(Optimizer):
         b = momentum * b + (1 - dampening) * g       (the first time: b = g)
         p = p - lr * b                               (nesterov: p - lr * (g + momentum * b))
 
-    ``maximize`` climbs instead. ``differentiable`` records the step. ``foreach`` and ``fused`` choose between
-    implementations in PyTorch; here there is one.
+    The options that all optimizers have are told in `Optimizer`.
 
     Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013.
     PyTorch: torch.optim.SGD.
