@@ -161,7 +161,7 @@ def _side_by_side(x: Array, out_size: Ints, kernel: Ints) -> Array:
 def fractional_max_pool(x: Array, samples: Array, *, kernel: Ints, out_size: Ints) -> tuple[Array, Array]:
     """The largest elements of windows that are placed at random, and their indices: see `max_pool`.
 
-    ``samples``, (N, C, dimensions) and uniform in [0, 1), place the windows of each plane.
+    ``samples``, (N or more, C, dimensions) and uniform in [0, 1), place the windows of each plane.
 
     Source: Graham, Fractional Max-Pooling, 2014, https://arxiv.org/abs/1412.6071
 
@@ -175,6 +175,7 @@ def fractional_max_pool(x: Array, samples: Array, *, kernel: Ints, out_size: Int
     if any(m + k - 1 > n for n, m, k in zip(size, out_size, kernel)):
         raise ShapeError(f"fractional_max_pool: an input of {size} has no {tuple(out_size)} windows of "
                          f"{tuple(kernel)}; take a smaller output or kernel")
+    samples = samples[: len(x)]
     deal = range(len(size))[::-1] if len(size) == 2 else range(len(size))  # PyTorch deals width first in 2d
     starts = [_starts(samples[..., i], n, m, k) for i, n, m, k in zip(deal, size, out_size, kernel)]
     corner = _flat(starts, size)
