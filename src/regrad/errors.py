@@ -7,6 +7,8 @@
       ShapeError               sizes that do not fit together
       DtypeError               an op that is not defined for a dtype
       PickleAttachedError      pickling a tensor that still hangs on its graph
+      FileFormatError          a file that `rg.load` cannot read; also a ValueError
+      SaveError                a file that `rg.save` could not write; also an OSError
     IndexError
       DimError                 a dimension that the tensor does not have
     UserWarning
@@ -23,10 +25,12 @@ from typing import Any
 __all__ = [
     "DimError",
     "DtypeError",
+    "FileFormatError",
     "GraphFreedError",
     "LoopWarning",
     "NonDifferentiableSaved",
     "PickleAttachedError",
+    "SaveError",
     "SavedModifiedError",
     "ShapeError",
 ]
@@ -46,6 +50,20 @@ class DimError(IndexError):
 
 class PickleAttachedError(RuntimeError):
     """Pickling a tensor that is attached to its graph."""
+
+
+class FileFormatError(ValueError, RuntimeError):
+    """A file that is damaged, cut short, or of another format than `rg.load` reads.
+
+    PyTorch raises RuntimeError, UnpicklingError or EOFError there, by the damage.
+    """
+
+
+class SaveError(OSError, RuntimeError):
+    """A file that could not be written; what was there before is unchanged.
+
+    Fields: those of OSError (``errno``, ``strerror``, ``filename``). PyTorch raises RuntimeError.
+    """
 
 
 class NonDifferentiableSaved(RuntimeError):  # noqa: N818 - named for what was saved

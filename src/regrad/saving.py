@@ -1,7 +1,8 @@
 """Tensors as bytes: `dumps` and `loads`, with their graphs if asked. Loading runs no code.
 
 The bytes are a JSON header and, behind it, the memory of the arrays, each stored once however many views of it there
-are. A graph is stored as data: op names, edges, saved values, parameters. Start reading at `dumps`.
+are. A graph is stored as data: op names, edges, saved values, parameters. For weights and checkpoints, in files that
+other programs can read, there are `save` and `load` in `regrad.files`. Start reading at `dumps`.
 """
 
 from __future__ import annotations
