@@ -1,7 +1,8 @@
 """Function transforms: `grad`, `vjp`, `jvp`, `jacrev`, `jacfwd`, `hessian`, `vmap`, which compose with each other.
 
-Each takes a function and gives a function. Differentiating transforms run the function on tensors of their own, so
-that nothing outside is marked or written; what the function closes over stays connected. Start reading at `vjp`.
+Each takes a function and gives a function; `functional_call` makes one of a module. Differentiating transforms run the
+function on tensors of their own, so that nothing outside is marked or written; what the function closes over stays
+connected. Start reading at `vjp`.
 
 PyTorch: https://docs.pytorch.org/docs/stable/func.api.html
 """
@@ -25,7 +26,7 @@ from regrad.graph.lifetime import reachable
 from regrad.graph.modes import MODE, Switch, mode
 from regrad.graph.node import Leaf, meta_of
 from regrad.graph.value import Value, wrap
-from regrad.ops.joining import cat
+from regrad.ops.joining import cat, stack
 from regrad.tensor import Tensor
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "linearize",
+    "stack_module_state",
     "vjp",
     "vmap",
 ]
@@ -717,6 +719,9 @@ def _run_batch(
     return results, out_spec
 
 
+# -- modules as functions of their parameters
+
+
 def functional_call(
     module: Any,
     parameter_and_buffer_dicts: Any,
@@ -726,17 +731,124 @@ def functional_call(
     tie_weights: bool = True,
     strict: bool = False,
 ) -> Any:
-    """Call a module with other parameters and buffers, given by name. PyTorch: torch.func.functional_call."""
-    dicts = (
-        parameter_and_buffer_dicts
-        if isinstance(parameter_and_buffer_dicts, (tuple, list))
-        else (parameter_and_buffer_dicts,)
-    )
-    merged = {k: v for d in dicts for k, v in d.items()}
-    return module._call_with(
-        merged,
-        args if isinstance(args, tuple) else () if args is None else (args,),
-        kwargs or {},
-        tie_weights,
-        strict,
-    )
+    """Call a module with other parameters and buffers, given by their dotted names; the module stays as it is.
+
+    ``parameter_and_buffer_dicts``  a dictionary, or several with different names
+    ``args``                        the arguments of the call: a tuple, or one argument
+    ``tie_weights``                 a parameter that the module has under several names is replaced under all of them
+    ``strict``                      every name of the module must be given, and no other
+
+    Buffers that the call assigns anew are put back into the dictionary, if one is given. PyTorch:
+    torch.func.functional_call.
+
+    >>> layer = rg.nn.Linear(2, 1)
+    >>> rg.func.functional_call(layer, {"weight": rg.ones(1, 2), "bias": rg.zeros(1)}, (rg.ones(2),))
+    tensor([2.])
+    """
+    given = _merged(parameter_and_buffer_dicts)
+    for name, tensor in given.items():
+        if tensor is not None and not isinstance(tensor, Value):
+            raise TypeError(f"functional_call: {name!r} is {type(tensor).__name__}, not an instance of torch.Tensor")
+    own = dict(module.named_parameters(remove_duplicate=False))
+    own.update(module.named_buffers(remove_duplicate=False))
+    values = _with_ties(own, given) if tie_weights else given
+    if strict and values.keys() != own.keys():
+        unexpected, missing = ([repr(n) for n in a if n not in b] for a, b in ((values, own), (own, values)))
+        raise RuntimeError(
+            f"Error(s) in reparametrizing for {type(module).__name__}:"
+            + (f"\n\tUnexpected key(s): {', '.join(unexpected)}." if unexpected else "")
+            + (f"\n\tMissing key(s): {', '.join(missing)}." if missing else "")
+        )
+    places = [(name, module.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in values]
+    swapped: list[tuple[str, Any, str, Any]] = []
+    try:
+        for name, owner, end in places:
+            swapped.append((name, owner, end, _swap(owner, end, values[name])))
+        return module(*(args if isinstance(args, tuple) else () if args is None else (args,)), **(kwargs or {}))
+    finally:
+        for name, owner, end, was in reversed(swapped):
+            now = _swap(owner, end, was)
+            if name in given:
+                given[name] = now
+
+
+_ABSENT = object()
+
+
+def _merged(dicts: Any) -> dict[str, Any]:
+    """The dictionary given, or one of all that are given, which share no name."""
+    if isinstance(dicts, dict):
+        return dicts
+    if not isinstance(dicts, (tuple, list)) or not all(isinstance(d, dict) for d in dicts):
+        raise ValueError(
+            "Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got"
+            f" {type(dicts).__name__}"
+        )
+    merged = {name: t for d in dicts for name, t in d.items()}
+    if len(merged) < sum(map(len, dicts)):
+        names = [name for d in dicts for name in d]
+        twice = [name for name in merged if names.count(name) > 1]
+        raise ValueError(f"{twice} appeared in multiple dictionaries; behavior of functional call is ambiguous")
+    return merged
+
+
+def _with_ties(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What is given, and the same under the other names of each tensor that the module has under several."""
+    tied: dict[int, list[str]] = {}
+    for name, tensor in own.items():
+        tied.setdefault(id(tensor), []).append(name)
+    values = dict(given)
+    for names in tied.values():
+        some = [name for name in names if name in given] if len(names) > 1 else []
+        if len({id(given[name]) for name in some}) > 1:
+            raise ValueError(
+                f"functional_call got multiple values for keys {sorted(names)}, which are tied. Consider using"
+                " tie_weights=False"
+            )
+        if some:
+            values.update((name, given[some[0]]) for name in names)
+    return values
+
+
+def _swap(owner: Any, name: str, value: Any) -> Any:
+    """Put a tensor in the place of a parameter, buffer or attribute, and return what was there."""
+    for table in (owner._parameters, owner._buffers):
+        if name in table:
+            was, table[name] = table[name], value
+            return was
+    was = getattr(owner, name, _ABSENT)
+    if value is _ABSENT:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, value)
+    return was
+
+
+def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(Parameters, buffers) of several models of one kind, stacked by name: an ensemble.
+
+    `vmap` of `functional_call` runs it. PyTorch: torch.func.stack_module_state.
+
+    >>> params, buffers = rg.func.stack_module_state([rg.nn.Linear(2, 1) for _ in range(3)])
+    >>> params["weight"].shape
+    regrad.Size([3, 1, 2])
+    """
+    models = list(models)
+    if not models:
+        raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
+    if len({m.training for m in models}) > 1:
+        raise RuntimeError("stack_module_state: Expected all models to have the same training/eval mode.")
+    if len({type(m) for m in models}) > 1:
+        raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
+    return _stacked([dict(m.named_parameters()) for m in models]), _stacked([dict(m.named_buffers()) for m in models])
+
+
+def _stacked(states: list[dict[str, Any]]) -> dict[str, Any]:
+    out = {}
+    for name in states[0]:
+        tensors = [state[name] for state in states]
+        wanted = {t.requires_grad for t in tensors}
+        if len(wanted) > 1:
+            raise RuntimeError(f"Expected {name} from each model to have the same .requires_grad")
+        out[name] = stack([t.detach() for t in tensors]).requires_grad_(wanted.pop())
+    return out
