@@ -945,8 +945,7 @@ class _Several(LRScheduler):
             if scheduler.optimizer is not optimizer:
                 raise ValueError(
                     f"{name} expects all schedulers to belong to the same optimizer, but got scheduler "
-                    f"{type(scheduler).__name__} at index {i} has another {type(scheduler.optimizer).__name__}, which "
-                    f"is different from {type(optimizer).__name__}."
+                    f"{type(scheduler).__name__} at index {i} that belongs to another: make it with this one"
                 )
         self.optimizer = optimizer
         self._schedulers = list(schedulers)

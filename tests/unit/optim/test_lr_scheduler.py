@@ -210,6 +210,23 @@ def test_the_initial_lr_of_an_earlier_scheduler_is_kept():
     assert [0.1, 0.05] == S.StepLR(o, 3).base_lrs
 
 
+def test_a_cycle_has_its_own_base_lr_also_where_a_scheduler_was_before():
+    o = make_optimizer()
+    follow(o, S.ExponentialLR(o, 0.5), 2)
+    scheduler = S.CyclicLR(o, 0.25, 0.75, step_size_up=2)
+    assert [[0.5, 0.5], [0.75, 0.75], [0.5, 0.5], [0.25, 0.25]] == [last for _, last in follow(o, scheduler, 4)]
+
+
+def test_a_cycle_that_goes_on_leaves_the_groups_as_they_were_loaded():
+    o = make_optimizer()
+    follow(o, S.CyclicLR(o, 0.0, 1.0, step_size_up=4), 2)
+    for group in o.param_groups:
+        group["max_momentum"] = 0.95
+    resumed = S.CyclicLR(o, 0.0, 1.0, step_size_up=4, last_epoch=2)
+    assert [0.75, 0.75] == resumed.get_last_lr()
+    assert [0.95, 0.95] == [group["max_momentum"] for group in o.param_groups]
+
+
 # -- the order of steps
 
 
