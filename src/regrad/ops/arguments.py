@@ -34,6 +34,21 @@ def dtype_of(x: Any, name: str = "") -> Any:
     raise not_a_tensor(name, "input", 1, x)
 
 
+def mixed_dtypes(name: str, what: str, input: Any, other: Any) -> RuntimeError:
+    """The error of a function that takes an input and, say, a weight of one dtype."""
+    mine, its = dtypes.of(dtype_of(input)), dtypes.of(dtype_of(other))
+    advice = f"convert the input with .to({its})"
+    if mine.is_floating_point or mine.is_complex:
+        advice += f", or the layer with .to({mine})"
+    return RuntimeError(f"{name}: Input type ({mine}) and {what} type ({its}) should be the same; {advice}")
+
+
+def called(a: Any) -> str:
+    """In an error, the dotted name of a parameter in its network, in brackets."""
+    name = getattr(a, "name", None) or ""
+    return f" ({name})" if "." in name else ""
+
+
 def tensors_only(op: Callable[..., Any]) -> Callable[..., Any]:
     """``op`` for two tensors, neither of them a number."""
 

@@ -16,7 +16,7 @@ from regrad.declare import general, linear
 from regrad.errors import ShapeError
 from regrad.kernels.reference import convolution as kernels
 from regrad.ops import shaping
-from regrad.ops.arguments import ARRAYS, dtype_of, not_a_tensor
+from regrad.ops.arguments import ARRAYS, called, dtype_of, mixed_dtypes, not_a_tensor
 from regrad.ops.core import expand_to
 from regrad.ops.reduction import sum as summed
 
@@ -158,17 +158,20 @@ def _check(name: str, dims: int, transposed: bool, x: Any, w: Any, bias: Any, gr
         if not isinstance(a, ARRAYS) and (a is not None or position < 3):
             raise not_a_tensor(name, what, position, a)
         if a is not None and dtype_of(a) != dtype_of(x):
-            raise RuntimeError(f"{name}: Input type ({dtype_of(x)}) and {what} type ({dtype_of(a)}) should "
-                               "be the same; convert one with .to()")
+            raise mixed_dtypes(name, what, x, a)
     if dtype_of(x).kind == "b":
         raise NotImplementedError(f"{name}: not implemented for 'Bool'; convert with .to()")
     if groups <= 0:
         raise ShapeError(f"{name}: non-positive groups is not supported: got groups={groups}")
     size, kernel = list(x.shape), list(w.shape)
-    if len(kernel) != dims + 2 or len(size) not in (dims + 1, dims + 2):
-        raise ShapeError(f"{name}: Expected {len(kernel)}-dimensional input for {len(kernel)}-dimensional "
-                         f"weight {kernel}; Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input "
-                         f"to {name} and a {dims + 2}D weight, but got an input of size {size}")
+    if len(kernel) != dims + 2:
+        raise ShapeError(f"{name}: Expected {len(kernel)}-dimensional input for {len(kernel)}-dimensional weight "
+                         f"{kernel}, but got an input of size {size}; {name} takes a weight of {dims + 2} "
+                         "dimensions")
+    if len(size) not in (dims + 1, dims + 2):
+        advice = "; give it a channel with input.unsqueeze(0)" if len(size) == dims else ""
+        raise ShapeError(f"{name}: Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name} "
+                         f"with a weight of size {kernel}{called(w)}, but got input of size: {size}{advice}")
     if kernel[0] < groups or kernel[0] % groups:
         rule = f"at least {groups}" if kernel[0] < groups else f"divisible by {groups}"
         raise ShapeError(f"{name}: Given groups={groups}, expected weight to be {rule} at dimension 0, but "
@@ -180,11 +183,20 @@ def _check(name: str, dims: int, transposed: bool, x: Any, w: Any, bias: Any, gr
         raise ShapeError(f"{name}: Given "
                          f"{f'transposed={transposed:d}' if transposed else f'groups={groups}'}, weight of "
                          f"size {kernel}, expected input{size} to have {want} channels, but got "
-                         f"{size[-1 - dims]} channels instead")
+                         f"{size[-1 - dims]} channels instead{called(w)}{_instead(size, dims, want)}")
     made = kernel[1] * groups if transposed else kernel[0]
     if bias is not None and tuple(bias.shape) != (made,):
         raise ShapeError(f"{name}: Given weight of size {kernel}, expected bias to be 1-dimensional with "
                          f"{made} elements, but got bias of size {list(bias.shape)} instead")
+
+
+def _instead(size: list[int], dims: int, channels: int) -> str:
+    """What somebody may have meant who gave another number of channels."""
+    if size[-1] == channels:
+        return f"; if the channels come last, give input.movedim(-1, {len(size) - dims - 1})"
+    if channels == 1 and len(size) == dims + 1:
+        return "; if this is a batch without channels, give input.unsqueeze(1)"
+    return ""
 
 
 def _named_padding(name: str, padding: str, w: Any, stride: Any, dilation: Any) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from regrad.errors import ShapeError
 from regrad.graph import versions
 from regrad.kernels.reference import normalization as kernels
 from regrad.ops import choosing, exponential, shaping
+from regrad.ops.arguments import called, dtype_of, mixed_dtypes
 from regrad.ops.core import expand_to, sum_to
 from regrad.ops.reduction import norm
 from regrad.ops.reduction import sum as summed
@@ -172,6 +173,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
             [-1.0000,  1.0000]])
     """
     dims = _check_row_shape("layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    _check_dtypes("layer_norm", input, weight=weight, bias=bias)
     return row_norm(input, weight, bias, dims=dims, eps=eps)[0]
 
 
@@ -183,6 +185,7 @@ def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any,
     (tensor([-1.,  1.]), tensor([2.]), tensor([1.]))
     """
     dims = _check_row_shape("native_layer_norm", input, normalized_shape, weight=weight, bias=bias)
+    _check_dtypes("native_layer_norm", input, weight=weight, bias=bias)
     out, mean, rstd = row_norm(input, weight, bias, dims=dims, eps=eps)
     return out, mean.detach(), rstd.detach()
 
@@ -294,10 +297,22 @@ def grouped_norm(x, weight, bias, *, groups, eps):
 
 
 def _check_channels(name: str, input: Any, **given: Any) -> None:
+    size = list(input.shape)
     for what, a in given.items():
-        if a is not None and tuple(a.shape) != (input.shape[1],):
-            raise ShapeError(f"{name}: {what} should contain {input.shape[1]} elements, one for each "
-                             f"channel, not shape {list(a.shape)}")
+        if a is not None and tuple(a.shape) != (size[1],):
+            count = a.shape[0] if len(a.shape) == 1 else f"of shape {list(a.shape)}"
+            advice = "; if the channels come last, give input.movedim(-1, 1)" if count == size[-1] else ""
+            raise ShapeError(f"{name}: {what} should contain {size[1]} elements not {count}{called(a)}: the input "
+                             f"{size} has {size[1]} channels, in dimension 1{advice}")
+
+
+def _check_dtypes(name: str, input: Any, **given: Any) -> None:
+    """Refuse weights of another dtype than the input's; beside 16-bit floats they may be float32."""
+    kind = dtype_of(input, name)
+    for what, a in given.items():
+        fits = a is None or dtype_of(a) == kind or (kind.itemsize == 2 and dtype_of(a).name == "float32")
+        if not fits and kind.kind in "fV":
+            raise mixed_dtypes(name, what, input, a)
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5,
@@ -322,6 +337,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
         raise ValueError("group_norm: Expected more than 1 value per channel when training, got input size "
                          f"{list(shape)}")
     _check_channels("group_norm", input, weight=weight, bias=bias)
+    _check_dtypes("group_norm", input, weight=weight, bias=bias)
     return grouped_norm(input, weight, bias, groups=num_groups, eps=eps)[0]
 
 
@@ -337,6 +353,7 @@ def native_group_norm(input: Any, weight: Any, bias: Any, N: int, C: int, HxW: i
                          f"num_groups and N, C, HxW ({N}, {C}, {HxW}) to be the sizes of the input, got "
                          f"{list(input.shape)} and {group} groups")
     _check_channels("native_group_norm", input, weight=weight, bias=bias)
+    _check_dtypes("native_group_norm", input, weight=weight, bias=bias)
     return grouped_norm(input, weight, bias, groups=group, eps=eps)
 
 
@@ -483,6 +500,7 @@ def _normalized(name: str, input: Any, weight: Any, bias: Any, running_mean: Any
         raise ShapeError(f"{name}: Expected at least 2 dimensions, (N, C, ...), got input of size "
                          f"{list(input.shape)}")
     _check_channels(name, input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_dtypes(name, input, weight=weight, bias=bias)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError(f"{name}: running_mean and running_var must be defined in evaluation mode")
@@ -512,11 +530,12 @@ def batch_norm(input: Any, running_mean: Any, running_var: Any, weight: Any = No
     if training:
         if math.prod(input.shape[:1]) * math.prod(input.shape[2:]) == 1:
             raise ValueError("batch_norm: Expected more than 1 value per channel when training, got input "
-                             f"size {input.shape}")
+                             f"size {list(input.shape)}; give a larger batch, or use .eval() for single samples")
         if eps <= 0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     elif eps < 0:
         raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
+    _check_dtypes("batch_norm", input, running_mean=running_mean, running_var=running_var)
     running = running_mean, running_var
     return _normalized("batch_norm", input, weight, bias, *running, training, momentum, eps)[0]
 
@@ -530,6 +549,7 @@ def native_batch_norm(input: Any, weight: Any, bias: Any, running_mean: Any, run
     """
     from regrad.ops.creation import empty
 
+    _check_dtypes("native_batch_norm", input, running_mean=running_mean, running_var=running_var)
     running = running_mean, running_var
     out, mean, rstd = _normalized("native_batch_norm", input, weight, bias, *running, training, momentum, eps)
     if mean is None:
@@ -562,11 +582,12 @@ def instance_norm(input: Any, running_mean: Any = None, running_var: Any = None,
                          f"{list(input.shape)}")
     if math.prod(input.shape[2:]) == 1:
         raise ValueError("instance_norm: Expected more than 1 spatial element when training, got input size "
-                         f"{input.shape}")
+                         f"{list(input.shape)}")
     if not math.prod(input.shape):
         return _of_nothing(input, weight, bias)
     _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var,
                     weight=weight, bias=bias)  # fmt: skip
+    _check_dtypes("instance_norm", input, weight=weight, bias=bias)
     out = grouped_norm(input, weight, bias, groups=input.shape[1], eps=eps)[0]
     places = input.array.reshape(*input.shape[:2], -1)
     if running_mean is not None:
@@ -596,6 +617,8 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     tensor([[[0.6667],
              [0.5714]]])
     """
+    if size < 1:
+        raise ShapeError(f"local_response_norm: kernel size should be greater than zero, but got size={size}")
     if len(input.shape) < 3:
         raise ValueError("local_response_norm: Expected 3D or higher dimensionality input (got "
                          f"{len(input.shape)} dimensions)")

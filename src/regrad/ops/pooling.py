@@ -148,11 +148,11 @@ def _planes(name: str, dims: int, input: Any, kinds: str = "bc") -> tuple[Any, b
     """The input with a batch dimension, and whether it had none; its planes must not be empty."""
     _refused(name, dtype_of(input, name), kinds)
     shape = list(input.shape)
-    words = (f"Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for "
-             f"input (non-empty {dims + 1}D or {dims + 2}D; Expected input's non-batch dimensions to have "
-             "positive length)")
     if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1:]:
-        raise ShapeError(f"{name}: {words}, but got: {shape}")
+        advice = "; give it a channel with input.unsqueeze(0)" if len(shape) == dims else ""
+        raise ShapeError(f"{name}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim "
+                         f"batch size for input (non-empty {dims + 1}D or {dims + 2}D; Expected input's "
+                         f"non-batch dimensions to have positive length), but got: {shape}{advice}")
     return with_batch(input, dims)
 
 
@@ -206,6 +206,10 @@ def _adaptive_size(name: str, dims: int, input: Any, output_size: Any) -> tuple[
         raise ShapeError(f"{name}: output_size must be {dims} numbers (internal error: output_size.size() "
                          f"must be {dims}), but got {items}")
     places = input.shape[len(input.shape) - dims:]
+    for m in items:
+        if m is not None and not hasattr(m, "__index__"):
+            raise TypeError(f"{name}(): argument 'output_size' must be int, None or tuple of these, not "
+                            f"{type(m).__name__}")
     size = tuple([n if m is None else as_index(m) for m, n in zip(items, places)])
     if any(n < 0 for n in size):
         raise ShapeError(f"{name}: elements of output_size must be greater than or equal to 0 (Trying to "

@@ -202,7 +202,7 @@ def test_crop_or_pad_moves_every_edge_on_its_own():
 def test_errors_name_the_sizes_and_the_next_step():
     x, w = np.zeros((1, 1, 3, 3)), np.zeros((1, 1, 2, 4))
     given = params((1, 1), (0, 0), (1, 1), 1)
-    with pytest.raises(ShapeError, match=r"a kernel of \(2, 4\) .* padded input of \(3, 3\); take a"):
+    with pytest.raises(ShapeError, match=r"size per channel: \(3 x 3\)\. Kernel size: \(2 x 4\)\. .* take a"):
         conv(x, w, **given)
     with pytest.raises(ShapeError, match=r"windows of \(2, 2\) at \(3, 3\) places reach out"):
         conv_weight(np.zeros((1, 1, 3, 3)), x, kernel_size=(2, 2), **given)

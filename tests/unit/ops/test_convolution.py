@@ -116,11 +116,13 @@ def test_unfold_takes_windows_and_fold_adds_them():
         ({"stride": 1.5}, TypeError, "must be int or tuple of ints, not float"),
         ({"padding": "same", "stride": 2}, RuntimeError, "padding='same' is not supported for strided"),
         ({"padding": "full"}, RuntimeError, "Invalid padding string"),
-        ({"weight": rg.ones(3, 2, 9)}, RuntimeError, "does not fit"),
+        ({"weight": rg.ones(3, 2, 9)}, RuntimeError, "can't be greater than actual input size"),
         ({"weight": rg.ones(3, 1, 2)}, RuntimeError, "to have 1 channels, but got 2 channels instead"),
         ({"weight": rg.ones(3, 2)}, RuntimeError, "Expected 2-dimensional input for 2-dimensional weight"),
         ({"weight": rg.ones(3, 2, 0)}, RuntimeError, "a kernel needs at least one element"),
-        ({"weight": rg.ones(3, 2, 2, dtype=rg.float64)}, RuntimeError, "should be the same"),
+        ({"weight": rg.ones(3, 2, 2, dtype=rg.float64)}, RuntimeError,
+         "Input type (regrad.float32) and weight type (regrad.float64) should be the same; convert the input with"
+         " .to(regrad.float64), or the layer with .to(regrad.float32)"),
         ({"weight": [1.0]}, TypeError, "argument 'weight' (position 2) must be Tensor, not list"),
         ({"bias": rg.ones(2)}, RuntimeError, "expected bias to be 1-dimensional with 3 elements"),
     ],
@@ -129,6 +131,33 @@ def test_conv1d_refuses(change, kind, words):
     with pytest.raises(kind) as caught:
         rg.conv1d(rg.ones(1, 2, 4), **{"weight": rg.ones(3, 2, 2), **change})
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((28, 28), "Expected 3D (unbatched) or 4D (batched) input to conv2d"),
+        ((28, 28), "; give it a channel with input.unsqueeze(0)"),
+        ((32, 28, 28), "; if this is a batch without channels, give input.unsqueeze(1)"),
+        ((32, 28, 28, 1), "; if the channels come last, give input.movedim(-1, 1)"),
+        ((28, 28, 1), "; if the channels come last, give input.movedim(-1, 0)"),
+    ],
+)
+def test_an_image_of_the_wrong_layout_is_refused_with_what_to_do(shape, words):
+    with pytest.raises(RuntimeError) as caught:
+        rg.conv2d(rg.ones(shape), rg.ones(4, 1, 3, 3))
+    assert words in str(caught.value)
+
+
+def test_the_layer_at_fault_is_found_by_the_name_of_its_weight():
+    net = rg.nn.Sequential(rg.nn.Conv2d(1, 2, 3), rg.nn.Sequential(rg.nn.Conv2d(3, 2, 3)))
+    with pytest.raises(RuntimeError, match=r"to have 3 channels, but got 2 channels instead \(1.0.weight\)"):
+        net(rg.ones(1, 8, 8))
+
+
+def test_whole_numbers_are_to_be_converted_for_a_layer_of_floats():
+    with pytest.raises(RuntimeError, match=r"should be the same; convert the input with .to\(regrad.float32\)$"):
+        rg.conv1d(rg.ones(1, 2, 4).long(), rg.ones(3, 2, 2))
 
 
 def test_a_mask_is_not_convolved():
@@ -156,7 +185,7 @@ def test_conv_transpose1d_refuses(change, words):
     [
         (lambda: F.unfold(rg.ones(4, 4), 2), "Expected 3D or 4D"),
         (lambda: F.unfold(rg.ones(1, 2, 4, 4), (2, 2, 2)), "a list of 2 values"),
-        (lambda: F.unfold(rg.ones(1, 2, 4, 4), 5), "does not fit"),
+        (lambda: F.unfold(rg.ones(1, 2, 4, 4), 5), "can't be greater than actual input size"),
         (lambda: F.fold(rg.ones(4), 4, 2), "Expected 2D or 3D"),
         (lambda: F.fold(rg.ones(1, 7, 9), 4, 2), "divisible by the product of kernel_size"),
         (lambda: F.fold(rg.ones(1, 8, 8), 4, 2), "sliding blocks 3 * 3 = 9"),

@@ -116,11 +116,14 @@ def test_a_zero_vector_is_normalized_to_zero():
      "Expected more than 1 value per channel"),
     (lambda: F.batch_norm(rg.ones(2, 3), None, None), RuntimeError, "must be defined in evaluation mode"),
     (lambda: F.batch_norm(rg.ones(2, 3), rg.ones(2), rg.ones(3)), RuntimeError,
-     "running_mean should contain 3 elements"),
+     "running_mean should contain 3 elements not 2: the input [2, 3] has 3 channels, in dimension 1"),
+    (lambda: F.batch_norm(rg.ones(2, 5, 5, 3), rg.ones(3), rg.ones(3)), RuntimeError,
+     "if the channels come last, give input.movedim(-1, 1)"),
     (lambda: F.batch_norm(rg.ones(2, 3), None, None, training=True, eps=0), ValueError,
      "eps must be positive during training"),
     (lambda: F.instance_norm(rg.ones(2, 3, 1)), ValueError, "Expected more than 1 spatial element"),
     (lambda: F.instance_norm(rg.ones(2, 3, 2), use_input_stats=False), RuntimeError, "use_input_stats is false"),
+    (lambda: F.local_response_norm(rg.ones(2, 3, 1), 0), RuntimeError, "kernel size should be greater than zero"),
     (lambda: F.local_response_norm(rg.ones(2, 3), 2), ValueError, "Expected 3D or higher dimensionality"),
     (lambda: rg.layer_norm(rg.tensor([[1, 2]]), (2,)), NotImplementedError, "not implemented for regrad.int64"),
 ])  # fmt: skip
@@ -128,6 +131,32 @@ def test_what_cannot_be_is_refused_in_words(call, raises, said):
     with pytest.raises(raises) as caught:
         call()
     assert said in str(caught.value)
+
+
+NORMS = {
+    "layer_norm": lambda x, w: F.layer_norm(x, (2,), w),
+    "group_norm": lambda x, w: F.group_norm(x, 1, w),
+    "instance_norm": lambda x, w: F.instance_norm(x, weight=w),
+    "batch_norm": lambda x, w: F.batch_norm(x, None, None, w, training=True),
+    "batch_norm of running statistics": lambda x, w: F.batch_norm(x, w * 0, w, training=True),
+}
+
+
+@pytest.mark.parametrize("norm", NORMS.values(), ids=NORMS)
+def test_weights_of_another_dtype_are_refused_with_both_remedies(norm):
+    with pytest.raises(RuntimeError) as caught:
+        norm(rg.ones(3, 2, 2, dtype=rg.float64), rg.ones(2))
+    said = "convert the input with .to(regrad.float32), or the layer with .to(regrad.float64)"
+    assert said in str(caught.value)
+    assert rg.float16 == norm(rg.ones(3, 2, 2, dtype=rg.float16), rg.ones(2)).dtype
+
+
+def test_nothing_is_learned_from_a_batch_that_is_refused():
+    mean, var = rg.zeros(3), rg.ones(3)
+    for x in (rg.ones(2, 4), rg.ones(1, 3), rg.ones(2, 3).double(), rg.ones(2, 3).long()):
+        with pytest.raises((RuntimeError, ValueError)):
+            F.batch_norm(x, mean, var, training=True)
+    assert ([0.0] * 3, [1.0] * 3) == (mean.tolist(), var.tolist())
 
 
 def test_large_means_do_not_spoil_single_precision():

@@ -208,8 +208,10 @@ def conv_size(size: Ints, kernel: Ints, stride: Ints, padding: Padding, dilation
     padded = _padded(size, _pairs(padding))
     span = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
     if any(s > n for s, n in zip(span, padded)):
-        raise ShapeError(f"conv: a kernel of {tuple(kernel)} spans {tuple(span)} and does not fit into the "
-                         f"padded input of {padded}; take a smaller kernel or dilation, or pad more")
+        sizes = (" x ".join(map(str, n)) for n in (padded, span))
+        raise ShapeError("conv: Calculated padded input size per channel: ({}). Kernel size: ({}). Kernel size "
+                         "can't be greater than actual input size; take a smaller kernel or dilation, or pad "
+                         "more".format(*sizes))
     return tuple((n - s) // step + 1 for n, s, step in zip(padded, span, stride))
 
 

@@ -62,7 +62,8 @@ def pool_size(
         out.append(m - 1 if ceil_mode and (m - 1) * s >= n + p else m)
     if any(m < 1 for m in out):
         raise ShapeError(f"pool: windows of {tuple(kernel)} on an input of {tuple(size)} give an output of "
-                         f"{tuple(out)}; take a smaller kernel or dilation, or pad more")
+                         f"{tuple(out)}. Output size is too small (Invalid computed output size: {min(out)}); "
+                         "take a smaller kernel or dilation, or pad more")
     return tuple(out)
 
 
