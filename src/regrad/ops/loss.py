@@ -96,9 +96,11 @@ def _pushed(name: str) -> Any:
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands; a warning if they differ in shape, since that is seldom meant."""
     if input.shape != target.shape:
+        same = math.prod(input.shape) == math.prod(target.shape)
         warnings.warn(f"{name}: Using a target size ({target.shape}) that is different to the input size "
                       f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
-                      "Please ensure they have the same size.", stacklevel=levels())
+                      "Please ensure they have the same size."
+                      + (" target.view_as(input) has it." if same else ""), stacklevel=levels())
     return input, target
 
 
@@ -416,9 +418,10 @@ def _check_classes(name: str, input: Any, target: Any, weight: Any) -> None:
     if not got:
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     if target.array.dtype not in (np.int64, np.uint8):
-        raise RuntimeError(f"{name}: expected scalar type Long but found {target.dtype} for the target; "
-                           "convert it with .long(), or give probabilities in the shape of the input, "
-                           f"{list(got)}")
+        raise RuntimeError(f"{name}: expected target dtype to be Long or Byte, but got {_title(target)}; classes "
+                           "are whole numbers: convert them with .long()" + (
+                               f", or give probabilities in the shape of the input, {list(got)}"
+                               if name == "cross_entropy" else ""))
     if len(got) == 1 and len(want) == 1 and want != (1,):
         raise ValueError(f"{name}: For 1D input, 1D target must have size 1, but got target size: {want[0]}")
     if len(got) > 1 and (not want or got[0] != want[0]):
@@ -427,12 +430,25 @@ def _check_classes(name: str, input: Any, target: Any, weight: Any) -> None:
     fits = want in ((), (1,)) if len(got) == 1 else want == class_shape(got)
     if not fits:
         if len(got) <= 2 and len(want) > 1:
+            hint = "; drop its last dimension with .squeeze(1)" if want[1:] == (1,) else ""
             raise ShapeError(f"{name}: 0D or 1D target tensor expected, multi-target not supported; the "
-                             f"target is {list(want)}")
+                             f"target is {list(want)}{hint}")
         raise ShapeError(f"{name}: Expected target size {list(class_shape(got)) if len(got) > 1 else []}, "
                          f"got {list(want)}")
     classes = got[1] if len(got) > 1 else got[0]
     _check_weight(name, weight, classes)
+
+
+def _title(x: Any) -> str:
+    from regrad.ops.matmul import title_of
+
+    return title_of(x)
+
+
+def _check_labels(name: str, target: Any) -> None:
+    if target.array.dtype != np.int64:
+        raise RuntimeError(f"{name}: expected scalar type Long but found {_title(target)} for the target; convert "
+                           "it with .long()")
 
 
 def _check_weight(name: str, weight: Any, classes: int) -> None:
@@ -612,8 +628,10 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
                          "dimensions")
     x, many = _samples("multi_margin_loss", input)
     if math.prod(target.shape) != x.shape[0] or len(target.shape) > 1:
-        raise ShapeError(f"multi_margin_loss: inconsistent target size, expected {x.shape[0]} but got "
+        raise ShapeError("multi_margin_loss: inconsistent target size: target tensor should be 1-D with size "
+                         f"equal to the number of rows. Expected target size [{x.shape[0]}], but got "
                          f"{list(target.shape)}")
+    _check_labels("multi_margin_loss", target)
     if weight is not None and weight.shape[0] != x.shape[1]:
         raise ShapeError(f"multi_margin_loss: inconsistent weight size, expected {x.shape[1]} but got "
                          f"{list(weight.shape)}")
@@ -643,6 +661,7 @@ def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, re
     if tuple(target.shape) != tuple(input.shape):
         raise ShapeError(f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input "
                          f"of size: {list(input.shape)}")
+    _check_labels("multilabel_margin_loss", target)
     labels = target.array.reshape(x.shape)
     listed = np.logical_and.accumulate(labels >= 0, axis=1)
     kernels.check_targets(labels[listed], x.shape[1], -100, "multilabel_margin_loss", RuntimeError)
@@ -838,6 +857,10 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
     labels, skip = kernels.ctc_labels(_rows_of(targets.array, sizes), sizes, blank, dtype)
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         raise RuntimeError(f"ctc_loss: a target is no class; they are numbered 0 to {classes - 1}")
+    # PyTorch's gradient is that by the logits of which these are the log-softmax. What makes it so is a term that is 0
+    # and has the derivative of the sum of each step's probabilities; they stay finite up to e^80.
+    whole = summed(exponential.exp(choosing.clamp_max(log_probs, 80)), -1, True)
+    log_probs = log_probs - (whole - whole.detach())
     emits = unbind(gather(log_probs, 2, wrap(np.broadcast_to(labels, (steps, *labels.shape)))))
     column = np.arange(labels.shape[1])
     # In no time, only the empty target is reached.

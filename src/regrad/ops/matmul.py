@@ -653,7 +653,7 @@ def _affine_trouble(input: Any, weight: Any, bias: Any = None) -> Exception:
     if len(set(names)) > 1:
         return RuntimeError("linear: expected m1 and m2 to have the same dtype, but got: "
                             f"{' != '.join(names)} for input, weight{'' if bias is None else ', bias'}; "
-                            "convert with .to()")
+                            f"{_one_dtype(input, weight)}")
     if input.dtype.kind == "b":
         return NotImplementedError("linear: not implemented for 'Bool'; convert with .float()")
     outs, ins = weight.shape
@@ -664,6 +664,12 @@ def _affine_trouble(input: Any, weight: Any, bias: Any = None) -> Exception:
                           f"{input.shape[-1]} features, weight takes {ins}{hint}")
     return ShapeError(f"linear: The expanded size of the tensor ({outs}) must match the existing size "
                       f"({bias.shape[-1] if bias.ndim else 1}) of bias {list(bias.shape)}; it takes [{outs}]")
+
+
+def _one_dtype(input: Any, weight: Any) -> str:
+    """What to do about an input and a weight of different dtypes."""
+    layer = f", or the layer with .to(rg.{dtype_of(input).name})" if dtype_of(input).kind in "fcV" else ""
+    return f"convert the input with .to(rg.{dtype_of(weight).name}){layer}"
 
 
 declare.OPS["linear"].forward = declare.OPS["linear_no_bias"].forward = _checked_affine
@@ -693,6 +699,10 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     regrad.Size([1, 4])
     """
     a, b, w = shape_of(input1), shape_of(input2), shape_of(weight)
+    given = {"input1": input1, "input2": input2, "weight": weight, **({} if bias is None else {"bias": bias})}
+    if len({dtype_of(x) for x in given.values()}) > 1:
+        raise RuntimeError("bilinear: All tensors must have the same dtype, got " + ", ".join(
+            f"{key}: {dtype_of(x).name}" for key, x in given.items()) + "; convert with .to()")
     if len(a) != len(b):
         raise ShapeError(f"bilinear(): input dimensions do not match: got {len(a)} and {len(b)}")
     for d, (m, n) in enumerate(zip(a[:-1], b[:-1], strict=True)):
