@@ -107,6 +107,8 @@ def _advice(x: Any, where: str) -> str:
             return "it has no elements yet: call its module once, and its parameters take shape"
         return f"store {where}.detach(), a plain tensor"
     if not isinstance(x, type):
+        if hasattr(x, "detach") and hasattr(x, "numpy"):  # a tensor of another library
+            return f"store rg.from_numpy({where}.detach().numpy())"
         for method in ("state_dict", "get_state", "tolist"):
             if callable(getattr(x, method, None)):
                 return f"store {where}.{method}()"
@@ -577,11 +579,11 @@ def _check_place(map_location: Any) -> None:
                         f"{map_location!r}")
 
 
+_CONVERT = ("Where PyTorch is installed, convert the weights in it: "
+            "`safetensors.torch.save_file(torch.load(...), 'x.safetensors')`")  # fmt: skip
 _FOREIGN = (
-    (b"PK", "a zip archive, probably a PyTorch file. Where PyTorch is installed, convert it: "
-            "`safetensors.torch.save_file(torch.load(...), 'x.safetensors')`"),
-    (b"\x80", "a pickle, probably an old PyTorch file. Where PyTorch is installed, convert it: "
-              "`safetensors.torch.save_file(torch.load(...), 'x.safetensors')`"),
+    (b"PK", f"a zip archive, probably a PyTorch file. {_CONVERT}"),
+    (b"\x80", f"a pickle, probably an old PyTorch file. {_CONVERT}"),
     (b"\x93NUMPY", "a NumPy file: read it with np.load"),
     (b"REGRAD1\n", "what rg.dumps gave: read it with `rg.loads(path.read_bytes())`"),
     (b"\x89HDF", "an HDF5 file, probably of Keras; read it with h5py"),
@@ -687,13 +689,12 @@ class _Source:
             if code not in _CODES:
                 raise self.error(f"{_short(name)} is of dtype {_short(code)}, and Regrad reads {', '.join(_CODES)}; "
                                  "convert it with the program that wrote the file")
-            dtype = dtypes.to_numpy(getattr(dtypes, _CODES[code]))
-            if math.prod(shape) * dtype.itemsize != end - begin:
-                raise self.damaged(f"{_short(name)} has shape {_short(list(shape))} and dtype {code}, but "
-                                   f"{end - begin:,} bytes")
-            fact = facts.get(name, {})
-            if "dtype" in fact:
+            dtype, fact = _numpy_dtype(_CODES[code]), facts.get(name, {})
+            if "dtype" in fact and shape[-1:] == (2,):
                 dtype, shape = _numpy_dtype(fact["dtype"]), shape[:-1]
+            if math.prod(shape) * dtype.itemsize != end - begin:
+                raise self.damaged(f"{_short(name)} has shape {_short(list(shape))} and dtype {dtype}, but "
+                                   f"{end - begin:,} bytes")
             found.append((end, name, _Place(dtype, shape, begin, fact.get("order"), fact.get("crc32"))))
         found.sort(key=lambda each: (each[2].begin, each[0]))
         at = 0
@@ -717,7 +718,8 @@ class _Source:
         else:
             array = np.ndarray(shape, dtype, mapped, begin + at)
             if order is not None or not array.flags.aligned:
-                array = _moved(array, _empty(shape, dtype, order))
+                there, array = array, _empty(shape, dtype, order)
+                array[...] = there
         if dtype == np.bool_ and array.size and array.view(np.uint8).max() > 1:
             raise self.damaged(f"{_short(name)} is of dtype BOOL and holds bytes other than 0 and 1")
         return array
@@ -773,11 +775,6 @@ def _empty(shape: tuple[int, ...], dtype: Any, order: Any) -> Any:
     return np.empty([shape[d] for d in order], dtype).transpose(np.argsort(order))
 
 
-def _moved(source: Any, target: Any) -> Any:
-    target[...] = source
-    return target
-
-
 def _blanks(array: Any) -> Iterator[memoryview]:
     """Space for the bytes that `_blocks` gives, one after the other, to be filled."""
     if array.flags.c_contiguous:
@@ -830,7 +827,7 @@ class _Reader:
         if tag in _SCALARS:
             return _SCALARS[tag](value)
         if tag in ("bytes", "bytearray"):
-            return {"bytes": bytes, "bytearray": bytearray}[tag](self.arrays[value])
+            return {"bytes": bytes, "bytearray": bytearray}[tag](self.arrays[value].tobytes())
         if tag == "scalar":
             return self.arrays[value][()]
         if tag == "same":

@@ -94,7 +94,7 @@ def test_a_save_killed_at_any_step_leaves_the_old_file_or_the_new_one(tmp_path):
 
 def test_a_save_killed_at_random_leaves_a_whole_file(tmp_path):
     path = tmp_path / "checkpoint"
-    for _ in range(8):
+    for _ in range(5):
         with program(AGAIN_AND_AGAIN, path) as process:
             assert "ready\n" == process.stdout.readline()
             time.sleep(random.uniform(0, 0.02))

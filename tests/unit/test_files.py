@@ -431,6 +431,12 @@ class Settings:
     pass
 
 
+class Elsewhere:
+    """A tensor of another library, as far as one can tell."""
+
+    detach = numpy = tolist = lambda self: self
+
+
 def loop():
     out = {"a": []}
     out["a"].append(out)
@@ -459,6 +465,7 @@ REFUSED = {
     "NumPy's generator": (TypeError, np.random.default_rng(), r"\.bit_generator\.state"),
     "a path": (TypeError, Path("x"), r"store str\("),
     "a tensor of one's own": (TypeError, Own([1.0]), r"\.detach\(\), a plain tensor"),
+    "a tensor of another library": (TypeError, Elsewhere(), r"store rg\.from_numpy\(obj"),
     "no shape yet": (TypeError, rg.nn.parameter.UninitializedParameter(), "call its module once"),
     "text in an array": (TypeError, np.array(["a"]), r"\[0\]: no tensor holds NumPy's str"),
     "a date": (TypeError, np.datetime64("2026-01-01"), "astype"),
@@ -633,6 +640,23 @@ def test_a_failure_half_way_leaves_the_old_file_and_nothing_else(step, tmp_path,
 
 
 @posix
+def test_a_file_that_cannot_grow_leaves_the_old_one_and_nothing_else(tmp_path):
+    import resource
+
+    save("old", tmp_path / "f")
+    was = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, was[1]))
+    try:
+        with pytest.raises(SaveError) as caught:
+            save(rg.ones(1 << 20), tmp_path / "f")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, was)
+    assert errno.EFBIG == caught.value.errno
+    assert "old" == load(tmp_path / "f")
+    assert {"f"} == names(tmp_path)
+
+
+@posix
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
 def test_a_full_disk_is_an_error_for_file_objects_too():
     with Path("/dev/full").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
@@ -747,7 +771,7 @@ FOREIGN = {
     "a size that is true": (foreign(x(shape=[True]), b"1234"), "natural number"),
     "a dtype of today": (foreign(x("F8_E4M3", (4,)), b"1234"), "'F8_E4M3'.*convert it"),
     "a dtype that is none": (foreign(x([]), b"1234"), "is wrong"),
-    "a shape of another size": (foreign(x(shape=[2]), b"1234"), "shape .2. and dtype F32, but 4 bytes"),
+    "a shape of another size": (foreign(x(shape=[2]), b"1234"), "shape .2. and dtype float32, but 4 bytes"),
     "a size beyond numbers": (foreign(x(shape=[2**62, 2**62], offsets=[0, 2**126]), b"1234"), "and it holds 4 "),
     "an empty array beyond bounds": (foreign(x(shape=[0, 2**70], offsets=[0, 0])), "wrong"),
     "too many dimensions": (foreign(x(shape=[1] * 100), b"1234"), "wrong"),
@@ -762,6 +786,8 @@ FOREIGN = {
     "another check sum": (damaged(lambda d: d["records"]["a.0"].update(crc32="00000000")), "elements of 'a.0' are not"),
     "an order of nothing": (damaged(lambda d: d["records"]["a.0"].update(order=[1])), "no order"),
     "another dtype": (damaged(lambda d: d["records"]["a.0"].update(dtype="os")), "no dtype"),
+    "a dtype of another size": (
+        damaged(lambda d: d["records"]["a.0"].update(dtype="complex128")), "complex128, but 8 bytes"),
     "an unknown kind": (tree({"eval": "1"}), "no kind"),
     "nothing": (tree({}), "description is wrong"),
     "an unknown tensor": (tree({"tensor": "b"}), "KeyError"),
