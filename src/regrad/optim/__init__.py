@@ -3,6 +3,8 @@
 How an optimizer is built is said in `regrad.optim.optimizer`; how its rule is run, in `regrad.optim.rules`.
 """
 
+from regrad.optim import lr_scheduler as lr_scheduler
+from regrad.optim import swa_utils as swa_utils
 from regrad.optim.adadelta import Adadelta
 from regrad.optim.adafactor import Adafactor
 from regrad.optim.adagrad import Adagrad
@@ -35,4 +37,6 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "SGD",
+    "lr_scheduler",
+    "swa_utils",
 ]

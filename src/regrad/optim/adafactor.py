@@ -10,7 +10,7 @@ import numpy as np
 from regrad import dtypes
 from regrad.graph.value import wrap
 from regrad.optim.optimizer import Optimizer, advance, check_lr, counter, zeros_like
-from regrad.optim.rules import move_towards, wide
+from regrad.optim.rules import move_towards, wide, written
 
 __all__ = ["Adafactor"]
 
@@ -99,24 +99,32 @@ class Adafactor(Optimizer):
         t = advance(state)
         weight = t ** group["beta2_decay"]
         size = max(eps2, _rms(x)) * min(lr, 1 / t**0.5)
-        g = -g if group["maximize"] else g
-        kept = {name: wide(v.array) for name, v in state.items() if name != "step"}
-        if "variance" in kept:
-            v = kept["variance"]
-            move_towards(v, g * g, weight)
+        square = np.asarray(g * g)
+        if "variance" in state:
+            v = wide(state["variance"].array)
+            move_towards(v, square, weight)
+            kept = {"variance": v}
         else:
-            row, column = kept["row_var"], kept["col_var"]
-            move_towards(row, np.mean(g * g, -1, keepdims=True), weight)
-            move_towards(column, np.mean(g * g, -2, keepdims=True), weight)
-            v = row * column / np.maximum(np.mean(row, -2, keepdims=True), eps1)
-        u = g / np.sqrt(np.maximum(v, eps1 * eps1))
+            row, column = wide(state["row_var"].array), wide(state["col_var"].array)
+            move_towards(row, np.mean(square, -1, keepdims=True), weight)
+            move_towards(column, np.mean(square, -2, keepdims=True), weight)
+            v = np.multiply(row, column, out=square)
+            v /= np.maximum(np.mean(row, -2, keepdims=True), eps1)
+            kept = {"row_var": row, "col_var": column}
+        u = np.maximum(v, eps1 * eps1, out=square)
+        np.divide(g, np.sqrt(u, out=u), out=u)
+        u *= size / max(1.0, _rms(u) / group["d"])
         if group["weight_decay"]:
-            x = x * (1 - lr * group["weight_decay"])
-        p.array[...] = x - size / max(1.0, _rms(u) / group["d"]) * u
+            x *= 1 - lr * group["weight_decay"]
+        if group["maximize"]:
+            x += u
+        else:
+            x -= u
+        written(p.array, x)
         for name, v in kept.items():
-            state[name].array[...] = v
+            written(state[name].array, v)
 
 
 def _rms(x: Any) -> float:
     """The root of the mean square."""
-    return float(np.sqrt(np.mean(x * x)))
+    return float(np.linalg.norm(x) / np.sqrt(x.size))

@@ -9,7 +9,7 @@ from regrad.graph.value import Value
 from regrad.ops.choosing import maximum
 from regrad.ops.exponential import sqrt
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
-from regrad.optim.rules import Rule, move_towards
+from regrad.optim.rules import Rule, move_towards, untouched
 
 __all__ = ["Adam"]
 
@@ -94,7 +94,7 @@ class Adam(Optimizer):
             v *= beta2
             v += (1 - beta2) * g * g
             if largest is not None:
-                largest[...] = maximum(largest, v)
+                largest[...] = maximum(untouched(largest), v)
                 v = largest
             p -= size * m / (sqrt(v) / root + eps)
 

@@ -70,8 +70,7 @@ class Adamax(Optimizer):
             if decay:
                 g = g + decay * p
             move_towards(m, g, 1 - beta1)
-            u *= beta2
-            u[...] = maximum(u, abs(g) + eps)
+            u[...] = maximum(beta2 * u, abs(g) + eps)
             p -= size * m / u
 
         return rule, ("exp_avg", "exp_inf")

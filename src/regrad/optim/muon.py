@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from regrad.optim.optimizer import Optimizer, check_lr, zeros_like
-from regrad.optim.rules import move_towards, wide
+from regrad.optim.rules import move_towards, wide, written
 
 __all__ = ["Muon"]
 
@@ -99,8 +99,10 @@ class Muon(Optimizer):
             ratio = 0.2 * max(rows, columns) ** 0.5
         else:
             ratio = max(1, rows / max(columns, 1)) ** 0.5
-        p.array[...] = x * (1 - lr * group["weight_decay"]) - lr * ratio * update
-        state["momentum_buffer"].array[...] = b
+        x *= 1 - lr * group["weight_decay"]
+        x -= lr * ratio * update
+        written(p.array, x)
+        written(state["momentum_buffer"].array, b)
 
 
 def _orthogonal(x: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from regrad import dtypes
 from regrad.autograd.grad_mode import enable_grad
 from regrad.graph.modes import Switch
-from regrad.graph.node import Handle
+from regrad.graph.node import Handle, Leaf
 from regrad.graph.provenance import trail
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, wrap
@@ -249,6 +249,12 @@ class Optimizer:
             for group in self.param_groups:
                 options = options_of(group, differentiable)
                 todo += [(p, options) for p in group["params"] if p._grad is not None]
+            if differentiable and any(type(p._edge()) is Leaf for p, _ in todo):
+                raise RuntimeError(
+                    "a leaf Variable that requires grad is being used in an in-place operation: with"
+                    " differentiable=True a step gives its parameters a history, which a leaf has no place for. Let"
+                    f" {type(self).__name__} change copies, such as p.clone(), and set their .grad"
+                )
             writer = self._writer([p for p, _ in todo])
             for p, options in todo:
                 state = self.state.get(p, {})

@@ -11,7 +11,7 @@ from regrad.graph.value import wrap
 from regrad.ops.arithmetic import sign
 from regrad.ops.choosing import clamp, where
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
-from regrad.optim.rules import Rule
+from regrad.optim.rules import Rule, untouched
 
 __all__ = ["Rprop"]
 
@@ -75,9 +75,9 @@ class Rprop(Optimizer):
         advance(state)
 
         def rule(p: Any, g: Any, before: Any, size: Any) -> None:
-            same = sign(g * before)
-            size *= where(same > 0, grow, where(same < 0, shrink, same * 0 + 1))
-            size[...] = clamp(size, least, most)
+            same = sign(g * untouched(before))
+            factor = where(same > 0, grow, where(same < 0, shrink, same * 0 + 1))
+            size[...] = clamp(untouched(size) * factor, least, most)
             g = where(same < 0, 0, g)
             p -= sign(g) * size
             before[...] = g

@@ -20,7 +20,7 @@ import numpy as np
 
 from regrad.ops.complexes import view_as_real
 
-__all__ = ["Rule", "move_towards", "record", "run", "wide"]
+__all__ = ["Rule", "move_towards", "record", "run", "untouched", "wide", "written"]
 
 Rule = Callable[..., None]
 
@@ -29,28 +29,24 @@ BLOCK = 1 << 17  # bytes of one operand: six of them fit into the second-level c
 
 def run(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> None:
     """Apply ``rule`` in place to the arrays ``p`` and ``kept``."""
-    arrays = [p, g, *kept]
-    if all(a.flags.c_contiguous for a in arrays):
+    changed = [p, *kept]
+    if g.flags.c_contiguous and all(a.flags.c_contiguous for a in changed):
         order = None
     else:  # along the parameter's memory: what the optimizer keeps lies as the parameter does
         order = sorted(range(p.ndim), key=lambda k: -abs(p.strides[k]))
-    lines = [_line(a, order) for a in arrays]
-    narrow = lines[0].itemsize < 4
-    length = BLOCK // max(lines[0].itemsize, 4)
-    for start in range(0, lines[0].size, length):
+    lines, g = [_line(a, order) for a in changed], _line(g, order)
+    length = BLOCK // max(g.itemsize, 4)
+    for start in range(0, g.size, length):
         parts = [x[start : start + length] for x in lines]
-        block = [wide(x) for x in parts]
-        if maximize:
-            block[1] = -block[1]
-        rule(*block)
-        if narrow:
-            for k, (part, x) in enumerate(zip(parts, block)):
-                if k != 1:
-                    part[...] = x
+        first, *rest = block = [wide(x) for x in parts]
+        slope = wide(g[start : start + length])
+        rule(first, -slope if maximize else slope, *rest)
+        for part, x in zip(parts, block):
+            written(part, x)
     if order is not None:
-        for k, (a, x) in enumerate(zip(arrays, lines)):
-            if k != 1 and not np.may_share_memory(a, x):
-                a.transpose(order)[...] = x.view(a.dtype).reshape([a.shape[i] for i in order])
+        for a, x in zip(changed, lines):
+            if not np.may_share_memory(a, x):
+                a.transpose(order)[...] = x.view(a.dtype).reshape([a.shape[k] for k in order])
 
 
 def _line(array: Any, order: list[int] | None) -> Any:
@@ -68,9 +64,20 @@ def record(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> l
     return new[1:]
 
 
+def untouched(x: Any) -> Any:
+    """``x`` for an op that saves it, in a rule that writes to it afterwards: a copy, if it is a recorded tensor."""
+    return x if type(x) is np.ndarray else x.clone()
+
+
 def wide(array: Any) -> Any:
     """``array``, or its copy in float32 if it has half precision."""
     return array.astype(np.float32) if array.itemsize < 4 else array
+
+
+def written(array: Any, x: Any) -> None:
+    """Write ``x``, which came from `wide`, back to ``array``."""
+    if x is not array:
+        array[...] = x
 
 
 def move_towards(x: Any, end: Any, weight: Any) -> None:
