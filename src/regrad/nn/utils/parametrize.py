@@ -243,17 +243,17 @@ def register_parametrization(
     gives several tensors, ``forward`` takes as many. Further parametrizations apply to the result of those before.
     PyTorch: torch.nn.utils.parametrize.register_parametrization.
 
-    >>> class Positive(rg.nn.Module):
+    >>> class Symmetric(rg.nn.Module):
     ...     def forward(self, x):
-    ...         return x.exp()
-    ...     def right_inverse(self, y):
-    ...         return y.log()
-    >>> layer = rg.nn.utils.parametrize.register_parametrization(rg.nn.Linear(2, 1), "weight", Positive(), unsafe=True)
-    >>> bool((layer.weight > 0).all())
+    ...         return x.triu() + x.triu(1).T
+    ...     def right_inverse(self, a):
+    ...         return a.triu()
+    >>> layer = rg.nn.utils.parametrize.register_parametrization(rg.nn.Linear(3, 3), "weight", Symmetric())
+    >>> bool((layer.weight == layer.weight.T).all())
     True
-    >>> layer.weight = rg.ones(1, 2)
-    >>> layer.parametrizations.weight.original.tolist()
-    [[0.0, 0.0]]
+    >>> layer.weight = rg.eye(3)
+    >>> [name for name, _ in layer.named_parameters()]
+    ['bias', 'parametrizations.weight.original']
     """
     if not isinstance(parametrization, Module):
         raise TypeError(
@@ -286,8 +286,9 @@ def _attach(module: Any, name: str, chain: ParametrizationList) -> None:
             setattr(type(module), name, _property(name))
         else:
             module.__class__ = _class_for(type(module), [name])
-            module.parametrizations = ModuleDict()
-    module.parametrizations[name] = chain
+    chains = getattr(module, "parametrizations", None) or ModuleDict()
+    chains[name] = chain
+    module.parametrizations = chains  # assigned last, so that the originals learn their whole path
 
 
 def _check_next(module: Any, name: str, parametrization: Any) -> None:
