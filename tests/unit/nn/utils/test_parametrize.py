@@ -207,6 +207,10 @@ def test_inside_cached_a_tensor_is_computed_once():
 def test_unsafe_allows_another_shape_and_dtype():
     layer = register_parametrization(linear(2, 4), "weight", Given(lambda x: x[0].float()), unsafe=True)
     assert ((2,), rg.float32) == (layer.weight.shape, layer.weight.dtype)
+    layer = register_parametrization(linear(), "weight", Negative())
+    assert not layer.parametrizations.weight.unsafe
+    register_parametrization(layer, "weight", Given(lambda x: x[0]), unsafe=True)
+    assert layer.parametrizations.weight.unsafe
 
 
 def test_parametrizations_are_transferred_and_shared():

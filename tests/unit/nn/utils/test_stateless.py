@@ -59,6 +59,13 @@ def test_tied_parameters_are_replaced_under_all_their_names():
         functional_call(tied, {"a": zero, "b": rg.ones(2)}, X)
 
 
+def test_a_module_with_two_names_gets_its_own_parameters_back():
+    inner = nn.Linear(2, 2)
+    net, weight = nn.Sequential(inner, inner), inner.weight
+    assert [6.0, 6.0] == functional_call(net, {"0.weight": NEW["weight"], "0.bias": NEW["bias"]}, X).tolist()
+    assert weight is inner.weight
+
+
 def test_buffers_that_the_call_assigns_come_back_in_the_dictionary():
     tied, state = Tied(), {"calls": rg.tensor([5.0])}
     functional_call(tied, state, X)
