@@ -12,7 +12,7 @@ from types import ModuleType
 from regrad.ops import (
     activation, arguments, arithmetic, attention, choosing, comparison, complexes, conversion, convolution, core,
     creation, einsum, exponential, fourier, indexing, joining, layout, linalg, loss, masked_reduction, matmul,
-    normalization, padding, pooling, random, reduction, resampling, return_types, rounding, scan, scattering,
+    normalization, padding, pooling, random, recurrent, reduction, resampling, return_types, rounding, scan, scattering,
     selection, shaping, sorting, special, spectrogram, statistics, subscripts, trigonometric, windows, writing,
 )  # fmt: skip
 
@@ -21,6 +21,6 @@ __all__ = ["MODULES"]
 MODULES: tuple[ModuleType, ...] = (
     activation, arguments, arithmetic, attention, choosing, comparison, complexes, conversion, convolution, core,
     creation, einsum, exponential, fourier, indexing, joining, layout, linalg, loss, masked_reduction, matmul,
-    normalization, padding, pooling, random, reduction, resampling, return_types, rounding, scan, scattering,
+    normalization, padding, pooling, random, recurrent, reduction, resampling, return_types, rounding, scan, scattering,
     selection, shaping, sorting, special, spectrogram, statistics, subscripts, trigonometric, windows, writing,
 )  # fmt: skip
