@@ -5,6 +5,7 @@ ops. PyTorch: https://docs.pytorch.org/docs/stable/nn.html
 """
 
 from regrad.nn import functional as functional
+from regrad.nn import init as init
 from regrad.nn import parameter as parameter
 from regrad.nn import utils as utils
 from regrad.nn.activation import (
@@ -71,5 +72,5 @@ __all__ = [
     "SoftMarginLoss", "Softmax", "Softmax2d", "Softmin", "Softplus", "Softshrink", "Softsign", "SyncBatchNorm", "Tanh",
     "Tanhshrink", "Threshold", "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten", "Unfold",
     "UninitializedBuffer", "UninitializedParameter", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d",
-    "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "parameter", "utils",
+    "ZeroPad1d", "ZeroPad2d", "ZeroPad3d", "functional", "init", "parameter", "utils",
 ]  # fmt: skip
