@@ -1,5 +1,6 @@
-"""Utilities around training: checkpointing of activations."""
+"""Utilities around training: data and its loaders, checkpointing of activations."""
 
 from regrad.utils import checkpoint as checkpoint
+from regrad.utils import data as data
 
-__all__ = ["checkpoint"]
+__all__ = ["checkpoint", "data"]
