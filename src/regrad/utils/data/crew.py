@@ -16,6 +16,7 @@ Start reading at `ProcessCrew`.
 from __future__ import annotations
 
 import collections
+import contextlib
 import contextvars
 import multiprocessing
 import os
@@ -63,14 +64,15 @@ def start_method() -> str:
     """How worker processes are started unless the user says: the safe way that asks least of the script.
 
     What `multiprocessing.set_start_method` was told, if that is not the platform's default. Else ``fork``, which needs
-    no pickling and no ``__main__`` guard, where it cannot deadlock: on Linux, while this is the only thread. Else
-    ``forkserver``, or ``spawn`` where there is none.
+    no pickling and no ``__main__`` guard, where it cannot deadlock: on Linux, while this is the only thread (the one
+    behind tqdm's bars, which sleeps, does not count). Else ``forkserver``, or ``spawn`` where there is none.
     """
     methods = multiprocessing.get_all_start_methods()
     chosen = multiprocessing.get_start_method(allow_none=True)
     if chosen not in (None, methods[0]):
         return str(chosen)
-    if sys.platform == "linux" and threading.active_count() == 1:
+    threads = [thread for thread in threading.enumerate() if not type(thread).__module__.startswith("tqdm.")]
+    if sys.platform == "linux" and len(threads) == 1:
         return "fork"
     return "forkserver" if "forkserver" in methods and sys.platform == "linux" else "spawn"
 
@@ -123,7 +125,9 @@ class _Crew:
         return not self.closed and self.maker == os.getpid()
 
     def check(self) -> None:
-        """Refuse to work for a process that was forked from the one that made the crew."""
+        """Refuse to go on without workers, or in a process that was forked from the one that made the crew."""
+        if self.closed:
+            raise RuntimeError("DataLoader: the workers of this iterator have ended; call iter() on the loader again")
         if self.maker != os.getpid():
             raise RuntimeError(
                 "DataLoader: this iterator was made in another process, whose workers it has; call iter() on the"
@@ -181,8 +185,9 @@ class ProcessCrew(_Crew):
         shield = hasattr(signal, "pthread_sigmask") and self.method != "forkserver"
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if shield else None
         try:
-            with warnings.catch_warnings():
+            with contextlib.ExitStack() as quiet:
                 if not self.chosen and self.method == "fork":  # the threads that Python warns of stop for a fork
+                    quiet.enter_context(warnings.catch_warnings())
                     warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)
                 process.start()
         except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -214,7 +219,7 @@ class ProcessCrew(_Crew):
                 return
             try:
                 hand.pipe.send_bytes(hand.waiting[0])
-            except OSError:
+            except ConnectionError:
                 raise self._lost(hand) from None
             except BaseException:  # half a message may be on its way
                 self.close(now=True)
@@ -230,7 +235,7 @@ class ProcessCrew(_Crew):
             hand = self._ready(worker, deadline, timeout)
             try:
                 ticket, kind, parts = hand.receiver.receive()
-            except (EOFError, OSError):
+            except (EOFError, ConnectionError):
                 raise self._lost(hand) from None
             except BaseException:
                 self.close(now=True)

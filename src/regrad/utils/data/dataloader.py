@@ -264,15 +264,15 @@ class _Iterator:
     """One epoch, without workers."""
 
     def __init__(self, loader: Any) -> None:
-        self._dataset = loader.dataset
-        self._index_sampler = loader._index_sampler
-        self._stream = isinstance(loader.dataset, IterableDataset)
         self._begin(loader)
         self._fetch = fetcher(
             loader.dataset, self._stream, loader._auto_collation, loader.collate_fn, loader.drop_last
         )
 
     def _begin(self, loader: Any) -> None:
+        self._dataset = loader.dataset
+        self._stream = isinstance(loader.dataset, IterableDataset)
+        self._index_sampler = loader._index_sampler
         self._indices = iter(self._index_sampler)
         self._base_seed = draw_seed(loader.generator)
         self._reported = loader._length_called if self._stream else None
@@ -315,9 +315,6 @@ class _WorkerIterator(_Iterator):
     """
 
     def __init__(self, loader: Any) -> None:
-        self._dataset = loader.dataset
-        self._index_sampler = loader._index_sampler
-        self._stream = isinstance(loader.dataset, IterableDataset)
         self._count = loader.num_workers
         self._ahead = loader.num_workers * loader.prefetch_factor
         self._in_order, self._timeout = loader.in_order, loader.timeout

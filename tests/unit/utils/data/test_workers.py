@@ -205,6 +205,9 @@ def test_batches_that_are_kept_stay_as_they_are():
             del batch
     del batches
     assert 36 == len(kept)
+    many = list(loader(Mapped(lambda i: rg.full((20_000,), float(i)), 150), batch_size=None))
+    assert 100 > files("/proc/self/fd")  # not one for each
+    assert all((batch == i).all() for i, batch in enumerate(many))
     assert all((view == i).all() for i, view in kept)
 
 
@@ -429,8 +432,9 @@ ENDS = [  # (how a worker ends, what is said)
 ]
 
 
-@pytest.mark.parametrize(("end", "words"), ENDS)
-@pytest.mark.parametrize("options", [{}, {"in_order": False}, {"persistent_workers": True}])
+@pytest.mark.parametrize(("end", "words", "options"), [
+    *((*case, {}) for case in ENDS), (*ENDS[0], {"in_order": False}), (*ENDS[0], {"persistent_workers": True}),
+])
 def test_the_end_of_a_worker_is_noticed_at_once(end, words, options):
     batches = loader(Mapped(lambda i: end() if i == 3 else i), **options)
     start = time.monotonic()
@@ -446,7 +450,9 @@ def test_waiting_has_an_end(way):
     go = threading.Event()
     batches = loader(Mapped(lambda i: go.wait(20)), way, timeout=0.1)
     with pytest.raises(RuntimeError, match=r"DataLoader timed out after 0\.1 seconds"):
-        next(iter(batches))
+        next(one := iter(batches))
+    with pytest.raises(RuntimeError, match="have ended; call iter"):
+        next(one)
     go.set()
     for thread in threading.enumerate():
         if "DataLoader" in thread.name:
@@ -499,13 +505,29 @@ def test_an_iterator_belongs_to_the_process_that_made_it(way):
     os.close(tell)
 
 
-def test_forking_is_the_default_where_no_other_thread_runs(monkeypatch):
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
-    assert "fork" == crew.start_method()
-    monkeypatch.setattr(threading, "active_count", lambda: 2)
-    assert "forkserver" == crew.start_method()
-    monkeypatch.setattr(crew.multiprocessing, "get_start_method", lambda allow_none: "spawn")
-    assert "spawn" == crew.start_method()
+class Monitor(threading.Thread):
+    """As tqdm has it behind each bar."""
+
+    __module__ = "tqdm._monitor"
+
+
+ALONE = threading.main_thread()
+
+
+@pytest.mark.parametrize(("threads", "chosen", "method"), [
+    ([ALONE], None, "fork"),
+    ([ALONE, Monitor()], None, "fork"),
+    ([ALONE, threading.Thread()], None, "forkserver"),
+    ([ALONE, threading.Thread()], "fork", "forkserver"),  # what is only the platform's default is no choice
+    ([ALONE], "spawn", "spawn"),
+])
+def test_processes_are_forked_where_nothing_can_be_locked(threads, chosen, method, monkeypatch):
+    monkeypatch.setattr(crew.threading, "enumerate", lambda: threads)
+    monkeypatch.setattr(crew.multiprocessing, "get_all_start_methods", lambda: ["fork", "spawn", "forkserver"])
+    monkeypatch.setattr(crew.multiprocessing, "get_start_method", lambda allow_none: chosen)
+    found = crew.start_method()
+    monkeypatch.undo()
+    assert method == found
 
 
 # -- leaving
@@ -586,7 +608,7 @@ def files():
 choose = random.Random(0)
 data = Data()
 before = None
-for round in range(80):
+for round in range(60):
     data.fails, data.large = choose.random() < 0.2, choose.random() < 0.5
     loader = D.DataLoader(
         choose.choice([data, data, Stream()]), batch_size=choose.choice([1, 3, 8]),
