@@ -7,7 +7,7 @@ from typing import Any
 
 from regrad.ops.exponential import sqrt
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
-from regrad.optim.rules import Rule
+from regrad.optim.rules import Rule, decayed
 
 __all__ = ["Adadelta"]
 
@@ -70,8 +70,7 @@ class Adadelta(Optimizer):
         advance(state)
 
         def rule(p: Any, g: Any, v: Any, u: Any) -> None:
-            if decay:
-                g = g + decay * p
+            g = decayed(g, p, decay)
             v *= rho
             v += (1 - rho) * g * g
             d = sqrt(u + eps) / sqrt(v + eps) * g

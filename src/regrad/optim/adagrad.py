@@ -10,7 +10,7 @@ import numpy as np
 from regrad.graph.value import wrap
 from regrad.ops.exponential import sqrt
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter
-from regrad.optim.rules import Rule
+from regrad.optim.rules import Rule, decayed
 
 __all__ = ["Adagrad"]
 
@@ -83,8 +83,7 @@ class Adagrad(Optimizer):
         size = group["lr"] / (1 + (advance(state) - 1) * group["lr_decay"])
 
         def rule(p: Any, g: Any, s: Any) -> None:
-            if decay:
-                g = g + decay * p
+            g = decayed(g, p, decay)
             s += g * g
             p -= size * g / (sqrt(s) + eps)
 

@@ -9,7 +9,7 @@ from regrad.graph.value import Value
 from regrad.ops.choosing import maximum
 from regrad.ops.exponential import sqrt
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
-from regrad.optim.rules import Rule, move_towards, untouched
+from regrad.optim.rules import Rule, decayed, move_towards, untouched
 
 __all__ = ["Adam"]
 
@@ -83,13 +83,13 @@ class Adam(Optimizer):
         t = advance(state)
         size = lr / (1 - beta1**t)
         root = (1 - beta2**t) ** 0.5
-        decoupled = group["decoupled_weight_decay"]
+        decoupled = decay and group["decoupled_weight_decay"]
 
         def rule(p: Any, g: Any, m: Any, v: Any, largest: Any = None) -> None:
-            if decay and decoupled:
+            if decoupled:
                 p *= 1 - lr * decay
-            elif decay:
-                g = g + decay * p
+            else:
+                g = decayed(g, p, decay)
             move_towards(m, g, 1 - beta1)
             v *= beta2
             v += (1 - beta2) * g * g

@@ -7,7 +7,7 @@ from typing import Any
 
 from regrad.ops.choosing import maximum
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
-from regrad.optim.rules import Rule, move_towards
+from regrad.optim.rules import Rule, decayed, move_towards
 
 __all__ = ["Adamax"]
 
@@ -67,8 +67,7 @@ class Adamax(Optimizer):
         size = group["lr"] / (1 - beta1 ** advance(state))
 
         def rule(p: Any, g: Any, m: Any, u: Any) -> None:
-            if decay:
-                g = g + decay * p
+            g = decayed(g, p, decay)
             move_towards(m, g, 1 - beta1)
             u[...] = maximum(beta2 * u, abs(g) + eps)
             p -= size * m / u

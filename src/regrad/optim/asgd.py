@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
-from regrad.optim.rules import Rule
+from regrad.optim.rules import Rule, decayed
 
 __all__ = ["ASGD"]
 
@@ -71,8 +71,7 @@ class ASGD(Optimizer):
         state["mu"].array[...] = 1 / max(1, t - group["t0"])
 
         def rule(p: Any, g: Any, mean: Any) -> None:
-            if decay:
-                g = g + decay * p
+            g = decayed(g, p, decay)
             p *= 1 - lambd * eta
             p -= eta * g
             if mu == 1:

@@ -6,6 +6,7 @@ All parameters are one vector here, of real numbers. Start reading at `LBFGS.ste
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from regrad.autograd.grad_mode import enable_grad
 from regrad.graph.value import Value, wrap
 from regrad.optim.optimizer import Optimizer, Writing, check_options, options_of
+from regrad.optim.rules import wide
 
 __all__ = ["LBFGS"]
 
@@ -72,6 +74,9 @@ class LBFGS(Optimizer):
         if self.param_groups:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         super().add_param_group(param_group)
+
+    def _loaded(self, p: Any, kept: Any, group: dict[str, Any], number: Any) -> Any:
+        return deepcopy(kept)  # vectors over all parameters: that of the first need not be their dtype
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Run up to ``max_iter`` iterations; returns the loss from before the first."""
@@ -173,8 +178,8 @@ def _boxed(kept: Any) -> Any:
 
 
 def _flat(arrays: list[Any]) -> Any:
-    """The elements of all arrays as one vector, complex numbers as pairs."""
-    lines = [a.reshape(-1) for a in arrays]
+    """The elements of all arrays as one vector, complex numbers as pairs, half precision as float32."""
+    lines = [wide(a).reshape(-1) for a in arrays]
     return np.concatenate([np.ascontiguousarray(a).view(a.real.dtype) if a.dtype.kind == "c" else a for a in lines])
 
 
@@ -184,10 +189,10 @@ def _scatter(x: Any, params: list[Any]) -> None:
     for p in params:
         array = p.array
         pairs = array.dtype.kind == "c"
-        end = start + array.size * (2 if pairs else 1)
-        part = x[start:end].astype(array.real.dtype, copy=False)
-        array[...] = (part.view(array.dtype) if pairs else part).reshape(array.shape)
-        start = end
+        part = x[start : start + array.size * (2 if pairs else 1)]
+        start += part.size
+        part = part.astype(array.real.dtype, copy=False).view(array.dtype) if pairs else part
+        array[...] = part.reshape(array.shape)
 
 
 def _gradient(params: list[Any]) -> Any:
@@ -237,10 +242,9 @@ def _cubic(a: _Point, b: _Point, low: Any, high: Any) -> Any:
     width = np.float64(b.t - a.t)
     d1 = a.slope + b.slope - 3 * (b.loss - a.loss) / width
     square = d1 * d1 - a.slope * b.slope
-    if not square >= 0:
-        return (low + high) / 2.0
-    d2 = np.sqrt(square)
-    return min(max(b.t - width * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)), low), high)
+    d2 = np.sqrt(square)  # nan where the cubic has no minimum
+    place = b.t - width * ((b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2))
+    return (low + high) / 2.0 if np.isnan(place) else min(max(place, low), high)
 
 
 def _strong_wolfe(

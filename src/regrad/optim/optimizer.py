@@ -70,6 +70,9 @@ _YOUNG = {
     "nesterov": False,
 }
 
+# What is kept as one number, in a dtype of its own.
+_COUNTERS = ("step", "mu_product", "eta", "mu")
+
 _UNNAMED = "all optimizer param groups should be with/without names. cannot add param group {} names to the optimizer"
 _TWICE = (
     "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; see"
@@ -383,7 +386,8 @@ class Optimizer:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned, of an optimizer of the same kind over parameters of the same sizes.
 
-        Everything is copied; what is kept for a parameter takes its dtype, but for the number of steps.
+        Everything is copied. What is kept for a parameter takes its dtype, but for counts; so a resumed run goes on bit
+        for bit as it would have.
         """
         if not isinstance(state_dict, dict):
             raise TypeError(
@@ -544,8 +548,8 @@ def _copied(p: Any, kept: Any, name: Any, counts: bool) -> Any:
     """A copy of ``kept``, with tensors cast to the dtype of ``p``; ``counts``: steps are counted in float32."""
     if isinstance(kept, Value):
         array, dtype = kept.array, kept.array.dtype
-        if name == "step":
-            dtype = np.dtype(np.float32) if counts else dtype
+        if name in _COUNTERS:
+            dtype = np.dtype(np.float32) if counts and name == "step" else dtype
         elif p.array.dtype.kind in "fV":
             dtype = p.array.dtype
         return wrap(array.astype(dtype, order="K"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from regrad.ops.exponential import sqrt
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
-from regrad.optim.rules import Rule, move_towards
+from regrad.optim.rules import Rule, decayed, move_towards
 
 __all__ = ["RAdam"]
 
@@ -77,13 +77,13 @@ class RAdam(Optimizer):
         trusted = n > 5
         if trusted:
             r = ((n - 4) * (n - 2) * n_max / ((n_max - 4) * (n_max - 2) * n)) ** 0.5
-        decoupled = group["decoupled_weight_decay"]
+        decoupled = decay and group["decoupled_weight_decay"]
 
         def rule(p: Any, g: Any, m: Any, v: Any) -> None:
-            if decay and decoupled:
+            if decoupled:
                 p *= 1 - lr * decay
-            elif decay:
-                g = g + decay * p
+            else:
+                g = decayed(g, p, decay)
             move_towards(m, g, 1 - beta1)
             v *= beta2
             v += (1 - beta2) * g * g

@@ -7,7 +7,7 @@ from typing import Any
 
 from regrad.ops.exponential import sqrt
 from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
-from regrad.optim.rules import Rule, move_towards
+from regrad.optim.rules import Rule, decayed, move_towards
 
 __all__ = ["RMSprop"]
 
@@ -80,8 +80,7 @@ class RMSprop(Optimizer):
         advance(state)
 
         def rule(p: Any, g: Any, v: Any, *more: Any) -> None:
-            if decay:
-                g = g + decay * p
+            g = decayed(g, p, decay)
             v *= alpha
             v += (1 - alpha) * g * g
             if centered:

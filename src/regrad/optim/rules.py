@@ -20,7 +20,7 @@ import numpy as np
 
 from regrad.ops.complexes import view_as_real
 
-__all__ = ["Rule", "move_towards", "record", "run", "untouched", "wide", "written"]
+__all__ = ["Rule", "decayed", "move_towards", "record", "run", "untouched", "wide", "written"]
 
 Rule = Callable[..., None]
 
@@ -62,6 +62,11 @@ def record(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> l
     rule(first, -g if maximize else g, *rest)
     p.copy_(new[0])
     return new[1:]
+
+
+def decayed(g: Any, p: Any, decay: Any) -> Any:
+    """The gradient ``g`` with that of ``decay / 2 * p**2``, the penalty called weight decay."""
+    return g + decay * untouched(p) if decay else g
 
 
 def untouched(x: Any) -> Any:

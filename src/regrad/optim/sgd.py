@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from regrad.optim.optimizer import Optimizer, check_options, zeros_like
-from regrad.optim.rules import Rule
+from regrad.optim.rules import Rule, decayed
 
 __all__ = ["SGD"]
 
@@ -72,8 +72,7 @@ class SGD(Optimizer):
         share = 1 if first else 1 - group["dampening"]
 
         def rule(p: Any, g: Any, b: Any = None) -> None:
-            if decay:
-                g = g + decay * p
+            g = decayed(g, p, decay)
             if momentum:
                 b *= momentum
                 b += g if share == 1 else share * g
