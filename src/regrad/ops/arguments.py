@@ -34,13 +34,20 @@ def dtype_of(x: Any, name: str = "") -> Any:
     raise not_a_tensor(name, "input", 1, x)
 
 
-def mixed_dtypes(name: str, what: str, input: Any, other: Any) -> RuntimeError:
-    """The error of a function that takes an input and, say, a weight of one dtype."""
+def to_one_dtype(input: Any, other: Any) -> str:
+    """What to do about an input and, say, a weight of different dtypes."""
     mine, its = dtypes.of(dtype_of(input)), dtypes.of(dtype_of(other))
     advice = f"convert the input with .to({its})"
     if mine.is_floating_point or mine.is_complex:
         advice += f", or the layer with .to({mine})"
-    return RuntimeError(f"{name}: Input type ({mine}) and {what} type ({its}) should be the same; {advice}")
+    return advice
+
+
+def mixed_dtypes(name: str, what: str, input: Any, other: Any) -> RuntimeError:
+    """The error of a function that takes an input and, say, a weight of one dtype."""
+    mine, its = dtypes.of(dtype_of(input)), dtypes.of(dtype_of(other))
+    return RuntimeError(f"{name}: Input type ({mine}) and {what} type ({its}) should be the same; "
+                        f"{to_one_dtype(input, other)}")
 
 
 def called(a: Any) -> str:

@@ -19,6 +19,7 @@ from regrad import declare, dtypes, shapes
 from regrad.declare import elementwise, general
 from regrad.errors import DtypeError, ShapeError
 from regrad.graph.value import Value
+from regrad.ops.arguments import to_one_dtype
 from regrad.ops.arithmetic import mul, plus
 from regrad.ops.core import conj_physical, expand_to, sum_to
 
@@ -653,7 +654,7 @@ def _affine_trouble(input: Any, weight: Any, bias: Any = None) -> Exception:
     if len(set(names)) > 1:
         return RuntimeError("linear: expected m1 and m2 to have the same dtype, but got: "
                             f"{' != '.join(names)} for input, weight{'' if bias is None else ', bias'}; "
-                            f"{_one_dtype(input, weight)}")
+                            f"{to_one_dtype(input, weight)}")
     if input.dtype.kind == "b":
         return NotImplementedError("linear: not implemented for 'Bool'; convert with .float()")
     outs, ins = weight.shape
@@ -664,12 +665,6 @@ def _affine_trouble(input: Any, weight: Any, bias: Any = None) -> Exception:
                           f"{input.shape[-1]} features, weight takes {ins}{hint}")
     return ShapeError(f"linear: The expanded size of the tensor ({outs}) must match the existing size "
                       f"({bias.shape[-1] if bias.ndim else 1}) of bias {list(bias.shape)}; it takes [{outs}]")
-
-
-def _one_dtype(input: Any, weight: Any) -> str:
-    """What to do about an input and a weight of different dtypes."""
-    layer = f", or the layer with .to(rg.{dtype_of(input).name})" if dtype_of(input).kind in "fcV" else ""
-    return f"convert the input with .to(rg.{dtype_of(weight).name}){layer}"
 
 
 declare.OPS["linear"].forward = declare.OPS["linear_no_bias"].forward = _checked_affine

@@ -76,9 +76,9 @@ def network():
 @pytest.mark.parametrize(("call", "raises", "words"), [
     (lambda: network()(rg.ones(5, 2, dtype=rg.float64)), RuntimeError,
      ("0 = Linear(in_features=2, out_features=3, bias=True): ", "float64 != float32",
-      "input with .to(rg.float32), or the layer with .to(rg.float64)")),
+      "input with .to(regrad.float32), or the layer with .to(regrad.float64)")),
     (lambda: network()(rg.ones(5, 2, dtype=rg.int64)), RuntimeError,
-     ("int64 != float32", "convert the input with .to(rg.float32)")),
+     ("int64 != float32", "convert the input with .to(regrad.float32)")),
     (lambda: network()[1](rg.ones(5, 2)), RuntimeError,
      ("1.0 = Linear(in_features=3", "(5x2 and 3x4)", "input has 2 features, weight takes 3")),
     (lambda: nn.Linear(2, 3)(rg.tensor(1.0)), RuntimeError, ("Linear(in_features=2", "at least 1D")),
