@@ -59,12 +59,14 @@ CASES = {  # x's shape, w's shape, parameters
 each_case = pytest.mark.parametrize(("shape", "kernel", "given"), CASES.values(), ids=CASES)
 
 
-@pytest.fixture(params=[(1, 1), (300, 1), (1 << 20, 10_000), (1 << 20, 4)], ids=str)
+LAYOUTS = [(1, 1, 1), (300, 1, 1), (1, 10_000, 1), (300, 10_000, 2), (1 << 20, 10_000, 512), (1 << 20, 4, 512)]
+
+
+@pytest.fixture(params=LAYOUTS, ids=str)
 def layout(request, monkeypatch):
     """Blocks of one row and of many samples, GEMMs per sample and over several."""
-    block, wide = request.param
-    monkeypatch.setattr(convolution, "BLOCK", block)
-    monkeypatch.setattr(convolution, "WIDE", wide)
+    for name, value in zip(("BLOCK", "WIDE", "LONG"), request.param):
+        monkeypatch.setattr(convolution, name, value)
 
 
 @each_case

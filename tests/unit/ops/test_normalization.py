@@ -100,6 +100,19 @@ def test_neighbouring_channels_count_in_local_response_norm():
     assert (0, 3, 1) == F.local_response_norm(rg.zeros(0, 3, 1), 3).shape
 
 
+@pytest.mark.parametrize("size", [200, 300])
+def test_rows_of_any_length_are_normalized_and_pulled_back(size):
+    x, w, s = leaf(3, size), leaf(size, seed=1), leaf(3, size, seed=2).detach()
+    out = rg.layer_norm(x, (size,), w, eps=0.0)
+    out.backward(s)
+    data, u = x.detach().numpy(), s.numpy() * w.detach().numpy()
+    std = data.std(axis=1, keepdims=True)
+    y = (data - data.mean(axis=1, keepdims=True)) / std
+    want = (u - u.mean(axis=1, keepdims=True) - y * (u * y).mean(axis=1, keepdims=True)) / std
+    np.testing.assert_allclose(out.detach().numpy(), y * w.detach().numpy(), atol=1e-12)
+    np.testing.assert_allclose(x.grad.numpy(), want, atol=1e-12)
+
+
 def test_a_zero_vector_is_normalized_to_zero():
     out = F.normalize(rg.tensor([[0.0, 0.0], [3.0, 4.0]]))
     assert [0.0, 0.0, 0.6, 0.8] == pytest.approx(out.reshape(4).tolist())
@@ -159,8 +172,9 @@ def test_nothing_is_learned_from_a_batch_that_is_refused():
     assert ([0.0] * 3, [1.0] * 3) == (mean.tolist(), var.tolist())
 
 
-def test_large_means_do_not_spoil_single_precision():
-    x = np.random.default_rng(0).standard_normal((4, 64)) + 1000
-    got = rg.layer_norm(rg.tensor(x.astype("f4")), (64,)).numpy()
+@pytest.mark.parametrize("size", [64, 256, 4000])
+def test_large_means_do_not_spoil_single_precision(size):
+    x = np.random.default_rng(0).standard_normal((4, size)) + 1000
+    got = rg.layer_norm(rg.tensor(x.astype("f4")), (size,)).numpy()
     want = (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
     assert math.isclose(np.abs(got - want).max(), 0, abs_tol=2e-3)

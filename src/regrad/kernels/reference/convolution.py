@@ -43,7 +43,8 @@ Pairs = Sequence[tuple[int, int]]
 Padding = Sequence["int | tuple[int, int]"]
 
 BLOCK = 1 << 20  # bytes of columns made at a time: the GEMM reads them before they leave the cache
-WIDE = 256       # places per sample from which a GEMM per sample is as fast as one over several samples
+WIDE = 64        # places per sample from which a GEMM per sample is as fast as one over several samples
+LONG = 512       # places that a GEMM over several samples should have at least
 ALL: Any = slice(None)
 
 
@@ -81,13 +82,12 @@ def conv(x: Array, w: Array, *, stride: Ints, padding: Padding, dilation: Ints, 
         np.matmul(weight, columns, out=out.reshape(samples, *weight.shape[:2], places))
     else:
         windows = _windows(x, kernel, stride, dilation, out_size, groups)
-        for block, target in _blocks(windows, out, at_least=1 if wide else 2 * WIDE):
+        for block, target in _blocks(windows, out, each=wide):
+            columns = _matrices(block, len(kernel), each=wide)
             if wide:
-                count = math.prod(target.shape[3:])
-                columns = block.reshape(len(block), groups, weight.shape[2], count)
-                np.matmul(weight, columns, out=target.reshape(*target.shape[:3], count))
+                np.matmul(weight, columns, out=_matrices(target, len(kernel), each=True))
             else:
-                target[...] = _from_matrix(weight @ _matrix(block, len(kernel)), target.shape, len(kernel))
+                target[...] = _from_matrices(weight @ columns, target.shape, len(kernel))
     return out.reshape(samples, len(w), *out_size)
 
 
@@ -115,9 +115,10 @@ def conv_input(
     padded = np.zeros((samples, groups * inputs, *_padded(input_size, pairs)), g.dtype)
     spread = weight.reshape(groups, outputs, inputs * math.prod(kernel)).swapaxes(1, 2)
     windows = _windows(padded, kernel, stride, dilation, out_size, groups)
-    for block, part in _blocks(windows, g.reshape(samples, groups, outputs, *out_size), at_least=2 * WIDE):
-        columns = spread @ _matrix(part, len(kernel))
-        _add_into(block, _from_matrix(columns, block.shape, len(kernel)), kernel)
+    wide = math.prod(out_size) >= WIDE
+    for block, part in _blocks(windows, g.reshape(samples, groups, outputs, *out_size), each=wide):
+        columns = spread @ _matrices(part, len(kernel), each=wide)
+        _add_into(block, _from_matrices(columns, block.shape, len(kernel)), kernel)
     return crop_or_pad(padded, _negated(pairs))
 
 
@@ -133,12 +134,15 @@ def conv_weight(
     [[[1.0, 3.0, 5.0]]]
     """
     out_size, spatial = g.shape[2:], len(kernel_size)
+    places = math.prod(out_size)
     windows = _windows(crop_or_pad(x, _pairs(padding)), kernel_size, stride, dilation, out_size, groups)
     inputs, outputs = x.shape[1] // groups, g.shape[1] // groups
-    total = np.zeros((groups, outputs, inputs * math.prod(kernel_size)), g.dtype)
-    for block, part in _blocks(windows, g.reshape(len(g), groups, outputs, *out_size), at_least=2 * WIDE):
-        total += _matrix(part, spatial) @ _matrix(block, spatial).swapaxes(1, 2)
-    return total.reshape(groups * outputs, inputs, *kernel_size)
+    total = np.zeros((groups, inputs * math.prod(kernel_size), outputs), g.dtype)  # so turned, the GEMM is faster
+    wide = places >= max(WIDE, 4 * outputs)  # the products, one for each sample, are small beside the columns
+    for block, part in _blocks(windows, g.reshape(len(g), groups, outputs, *out_size), each=wide):
+        product = _matrices(block, spatial, each=wide) @ _matrices(part, spatial, each=wide).swapaxes(-1, -2)
+        total += product.sum(axis=0) if wide else product
+    return total.swapaxes(1, 2).reshape(groups * outputs, inputs, *kernel_size)
 
 
 def conv_transpose(
@@ -261,13 +265,13 @@ def _windows(x: Array, kernel: Ints, stride: Ints, dilation: Ints, out_size: Int
     return as_strided(x, shape, (batch, inputs * channel, channel, *inside, *between))
 
 
-def _blocks(windows: Array, other: Array, *, at_least: int) -> Iterator[tuple[Array, Array]]:
+def _blocks(windows: Array, other: Array, *, each: bool) -> Iterator[tuple[Array, Array]]:
     """Parts of the windows, about BLOCK bytes of columns each, and of an array (N, groups, C, *out_size).
 
     A sample with more than that is cut along the first spatial dimension. Of smaller samples a part takes
-    several, and at least so many that it has ``at_least`` places.
+    several, and at least so many that it has LONG places, unless there is a GEMM for ``each``.
     """
-    spatial = other.ndim - 3
+    spatial, at_least = other.ndim - 3, 1 if each else LONG
     places = math.prod(other.shape[3:])
     sample_bytes = max(math.prod(windows.shape[1:]) * windows.itemsize, 1)
     together = max(BLOCK // sample_bytes, -(-at_least // places), 1)
@@ -278,17 +282,21 @@ def _blocks(windows: Array, other: Array, *, at_least: int) -> Iterator[tuple[Ar
             yield windows[(samples, *[ALL] * (2 + spatial), rows)], other[samples, :, :, rows]
 
 
-def _matrix(x: Array, spatial: int) -> Array:
-    """(B, groups, *channels, *places) as matrices (groups, channels, B * places)."""
+def _matrices(x: Array, spatial: int, *, each: bool) -> Array:
+    """(B, groups, *channels, *places) as matrices (groups, channels, B * places), or for each sample of its own."""
     split = x.ndim - spatial
-    shape = (x.shape[1], math.prod(x.shape[2:split]), len(x) * math.prod(x.shape[split:]))
-    return np.moveaxis(x, 0, split - 1).reshape(shape)
+    channels, places = math.prod(x.shape[2:split]), math.prod(x.shape[split:])
+    if each:
+        return x.reshape(*x.shape[:2], channels, places)
+    return np.moveaxis(x, 0, split - 1).reshape(x.shape[1], channels, len(x) * places)
 
 
-def _from_matrix(matrix: Array, shape: tuple[int, ...], spatial: int) -> Array:
-    """The inverse of `_matrix`: a view with the shape (B, groups, *channels, *places)."""
+def _from_matrices(matrices: Array, shape: tuple[int, ...], spatial: int) -> Array:
+    """The inverse of `_matrices`: a view with the shape (B, groups, *channels, *places)."""
+    if matrices.ndim == 4:
+        return matrices.reshape(shape)
     split = len(shape) - spatial
-    return np.moveaxis(matrix.reshape(*shape[1:split], shape[0], *shape[split:]), split - 1, 0)
+    return np.moveaxis(matrices.reshape(*shape[1:split], shape[0], *shape[split:]), split - 1, 0)
 
 
 def _add_into(windows: Array, columns: Array, kernel: Ints) -> None:

@@ -20,10 +20,19 @@ __all__ = ["channels", "channels_pull", "channels_scale_pull", "groups_scale_pul
 
 Array = Any  # a NumPy array; NumPy's own annotations know little more of most results
 
+SHORT = 256  # elements up to which einsum sums a row several times as fast, and about as exactly
+
 
 def _dots(a: Array, b: Array) -> Array:
     """Sum of products along the last dimension, which stays with size 1; nothing is conjugated."""
     return np.vecdot(a, b)[..., None] if a.dtype.kind == "f" else (a * b).sum(axis=-1, keepdims=True)
+
+
+def _row_sums(x: Array) -> Array:
+    """Sum of each row of a matrix, as a column."""
+    if x.shape[1] <= SHORT:
+        return np.einsum("ij->i", x)[:, None]
+    return np.add.reduce(x, 1, keepdims=True)
 
 
 def _single(*arrays: Any) -> list[Any]:
@@ -50,7 +59,7 @@ def rows(x: Array, weight: Any, bias: Any, *, dims: int, eps: float,
         return found[0].astype(x.dtype), found[1].astype(x.dtype), found[2].astype(x.dtype)
     flat = _flat(x, dims)
     size = flat.shape[1]
-    mean = np.add.reduce(flat, 1, keepdims=True)
+    mean = _row_sums(flat)
     mean /= size
     out = flat - mean if centre else flat.copy()
     rstd = _dots(out, out)
@@ -58,14 +67,17 @@ def rows(x: Array, weight: Any, bias: Any, *, dims: int, eps: float,
     rstd += eps
     np.sqrt(rstd, out=rstd)
     np.reciprocal(rstd, out=rstd)
-    out *= rstd
-    out = out.reshape(x.shape)
-    if weight is not None:
-        out *= weight
+    kept = (*x.shape[: x.ndim - dims], *(1,) * dims)
+    out, mean, rstd = out.reshape(x.shape), mean.reshape(kept), rstd.reshape(kept)
+    if weight is not None and weight.shape[-1] == 1:  # one number for many places
+        out *= rstd * weight
+    else:
+        out *= rstd
+        if weight is not None:
+            out *= weight
     if bias is not None:
         out += bias
-    kept = (*x.shape[: x.ndim - dims], *(1,) * dims)
-    return out, mean.reshape(kept), rstd.reshape(kept)
+    return out, mean, rstd
 
 
 def rows_pull(s: Array, x: Array, weight: Any, mean: Any, rstd: Array, *, dims: int) -> Array:
@@ -85,7 +97,7 @@ def rows_pull(s: Array, x: Array, weight: Any, mean: Any, rstd: Array, *, dims: 
         out = out * tilt
     else:
         out *= tilt
-        level = np.add.reduce(u, 1, keepdims=True)
+        level = _row_sums(u)
         level /= flat.shape[1]
         u -= level
     u *= rstd
