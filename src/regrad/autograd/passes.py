@@ -5,6 +5,7 @@ Everything that can be refused is refused before the engine starts; see `_roots`
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -211,6 +212,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -218,6 +220,7 @@ def grad(
     """The gradient of ``outputs`` with respect to each of ``inputs``, as a tuple; ``.grad`` is not touched.
 
     ``grad_outputs``      cotangents, one for each output that is not a scalar
+    ``only_inputs``       has no effect, as in PyTorch; other gradients are `backward`'s to give
     ``allow_unused``      give None for an input that does not matter, instead of raising
     ``is_grads_batched``  the cotangents have a leading batch dimension, and so have the results
     ``materialize_grads`` give zeros instead of None
@@ -229,6 +232,13 @@ def grad(
     (tensor(6.),)
     """
     outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other"
+            " parts of the graph, please use regrad.autograd.backward.",
+            FutureWarning,
+            stacklevel=2,
+        )
     if grad_outputs is not None:
         grad_outputs = (grad_outputs,) if isinstance(grad_outputs, Value) else tuple(grad_outputs)
     if allow_unused is False and materialize_grads:

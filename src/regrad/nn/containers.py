@@ -51,10 +51,10 @@ class _Listed(Module):
     def __setitem__(self, index: Any, module: Module) -> None:
         setattr(self, self._at(index), module)
 
-    def pop(self, index: Any = -1) -> Any:
-        """Take out the module at a position and return it."""
-        module = self[index]  # type: ignore[index]
-        del self[index]
+    def pop(self, key: Any = -1) -> Any:
+        """Take out the module at a position, by default the last one, and return it."""
+        module = self[key]  # type: ignore[index]
+        del self[key]
         return module
 
     def append(self, module: Module) -> Any:

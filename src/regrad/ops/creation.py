@@ -654,9 +654,18 @@ def arange(
 
 
 def range(
-    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Any:
     """The numbers from ``start`` to ``end``, the end included. PyTorch's own advice: use `arange`."""
+    check_device(device)
     if end is None:
         start, end = 0, start
     if step == 0:

@@ -338,6 +338,7 @@ def rand_like(
     device: Any = None,
     layout: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Any:
     """Uniform random numbers in [0, 1), in the shape and dtype of ``input``."""
@@ -354,6 +355,7 @@ def randn_like(
     device: Any = None,
     layout: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Any:
     """Standard normal random numbers, in the shape and dtype of ``input``."""
@@ -372,6 +374,7 @@ def randint_like(
     device: Any = None,
     layout: Any = None,
     requires_grad: bool = False,
+    pin_memory: bool = False,
     memory_format: Any = None,
 ) -> Any:
     """Random whole numbers from ``low`` to below ``high``, in the shape and dtype of ``input``."""

@@ -146,6 +146,15 @@ ERRORS = [
 ]
 
 
+def test_only_inputs_stands_where_pytorch_has_it_and_does_nothing() -> None:
+    x = leaf(1.0, 2.0)
+    (g,) = grad((x * x).sum(), x, None, False, False, True)
+    assert [2.0, 4.0] == g.tolist()
+    with pytest.warns(FutureWarning, match="only_inputs argument is deprecated"):
+        (g,) = grad((x * x).sum(), x, only_inputs=False)
+    assert [2.0, 4.0] == g.tolist()
+
+
 @pytest.mark.parametrize(("call", "kind", "text"), ERRORS)
 def test_what_is_refused(call: Any, kind: type[Exception], text: str) -> None:
     x = leaf(1.0, 2.0)
