@@ -29,8 +29,9 @@ import numpy as np
 
 from regrad import dtypes, shapes
 from regrad.errors import DtypeError, ShapeError
+from regrad.graph.lifetime import note_nan
 from regrad.graph.modes import MODE, RECORD, SILENT, mode
-from regrad.graph.node import Extra, Leaf, Node, Output, Plan, tick
+from regrad.graph.node import Leaf, Node, Output, Plan, tick
 from regrad.graph.provenance import inside, outer, site
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.slots import Dual
@@ -781,8 +782,8 @@ def _record(
 
             node.saved = pack(node.saved, m.policy[-1], outs)
             node.more().packed = True
-        if m.anomaly is not None:
-            _note_trace(node)
+        if m.anomaly:
+            note_nan(node, arrays, outs)
         for watcher in m.watch:
             watcher(node)
         if op.diff is None and not many_out:
@@ -836,13 +837,6 @@ class _Pick:
 
 def _pick(op: Op, k: int) -> Any:
     return _picks.setdefault((op.name, k), _Pick(op, k))
-
-
-def _note_trace(node: Node) -> None:
-    import traceback
-
-    extra: Extra = node.more()
-    extra.anomaly = "".join(traceback.format_stack()[:-3])
 
 
 # -- tangents (forward mode)

@@ -322,10 +322,9 @@ def _make_node(
     node.more().packed = False
     if m.policy:
         node.saved = pack(node.saved, m.policy[-1], tuple(o.array for o in outs if isinstance(o, Value)))
-    if m.anomaly is not None:
-        import traceback
-
-        node.more().anomaly = "".join(traceback.format_stack()[:-4])
+    if m.anomaly:
+        lifetime.note_nan(node, (a.array if isinstance(a, Value) else a for a in args),
+                 (o.array if isinstance(o, Value) else o for o in outs))  # fmt: skip
     ctx._outs = tuple((o.array.shape, o.array.dtype) if isinstance(o, Value) else None for o in outs)
     ctx._node = weakref.ref(node)
     for name, thing in list(vars(ctx).items()):

@@ -178,7 +178,7 @@ def is_inference_mode_enabled() -> bool:
 
 
 class set_detect_anomaly(Switch):
-    """Check every backward step for nan (and note where forward ops were called), from now on or inside a ``with``.
+    """`detect_anomaly` switched on or off, from now on or inside a ``with``.
 
     PyTorch: torch.autograd.set_detect_anomaly.
     """
@@ -194,8 +194,9 @@ class set_detect_anomaly(Switch):
 
 
 class detect_anomaly(Switch):
-    """Inside this context a backward step that produces nan raises and names the forward op and its line.
+    """Inside this context nan raises in backward, and the error names the op and the line that first made it.
 
+    The forward has to run inside as well, for it is watched too; where there is no nan, nothing is different.
     PyTorch: torch.autograd.detect_anomaly.
 
     >>> x = rg.tensor(0., requires_grad=True)

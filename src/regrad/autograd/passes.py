@@ -14,6 +14,7 @@ import numpy as np
 from regrad import tensor as tensor_module
 from regrad.declare import refresh
 from regrad.graph import engine
+from regrad.graph.lifetime import check_nan_root
 from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Output
 from regrad.graph.provenance import site
@@ -94,6 +95,8 @@ def _roots(
             cotangents.append(g if create_graph else g.array)
             continue
         like = tensor.array
+        if mode().anomaly:
+            check_nan_root(edge, like)
         if g is None:
             if like.size != 1:
                 raise RuntimeError(

@@ -386,7 +386,7 @@ class _Walk:
         if extra is not None and extra.post:
             whole = self._call_post(node, whole, g)
         if state.anomaly:
-            lifetime.check_nan(node, whole)
+            lifetime.check_nan(node, whole, self.nodes.values())
         for edge, piece in zip(edges, whole):
             if piece is not None and edge is not None:
                 self.arrive(edge, piece)

@@ -26,10 +26,12 @@ __all__ = [
     "check_alive",
     "check_intact",
     "check_nan",
+    "check_nan_root",
     "freed_error",
     "is_strict",
     "live_nodes",
     "modified_error",
+    "note_nan",
     "reachable",
     "saved_bytes",
     "strict",
@@ -125,16 +127,72 @@ def _slots(node: Node) -> Iterator[tuple[tuple[str, tuple[int, ...], np.ndarray]
             )
 
 
-def check_nan(node: Node, pieces: Iterable[Any]) -> None:
-    """Under anomaly mode: raise if a rule produced nan."""
+# -- under anomaly mode
+
+
+def _holds_nan(array: Any) -> bool:
+    return isinstance(array, (np.ndarray, np.generic)) and array.dtype.kind in "fcV" and bool(np.isnan(array).any())
+
+
+def note_nan(node: Node, arrays: Iterable[Any], outs: Iterable[Any]) -> None:
+    """Remember that the result of ``node`` holds nan, and which of its inputs did."""
+    if any(map(_holds_nan, outs)):
+        node.more().nan_from = tuple(i for i, a in enumerate(arrays) if _holds_nan(a))
+
+
+def check_nan(node: Node, pieces: Iterable[Any], nodes: Iterable[Node]) -> None:
+    """Raise if a rule of ``node``, in a pass over ``nodes``, produced nan."""
     for k, piece in enumerate(pieces):
-        array = piece.array if isinstance(piece, Value) else piece
-        if array is not None and np.isnan(array).any():
-            where = node.made_at
+        if _holds_nan(piece.array if isinstance(piece, Value) else piece):
             raise RuntimeError(
                 f"Function '{node.name()}' returned nan values in its {k}th output.\n"
-                f"  the op was called at {where}: {source_line(where)}"
+                f"  backward of:   {node.op!r} at {_show(node.made_at)}{_line(node.made_at)}\n"
+                + (_first_nan(nodes) or (
+                    "  first nan:     here: nothing in the forward was nan\n"
+                    f"  what to do:    Keep what {node.op!r} is given away from where its derivative is infinite"
+                    " (infinity times 0 is nan), such as with x.clamp(min=1e-8); where() afterwards comes too late."
+                ))
             )
+
+
+def check_nan_root(edge: Any, array: Any) -> None:
+    """Raise if what is to be differentiated is nan itself."""
+    if _holds_nan(array):
+        raise RuntimeError(
+            "backward() of nan: its gradients would say nothing, and nothing has been changed.\n" + (
+                _first_nan(reachable([edge]).values()) or "  first nan:     before anomaly detection was on"
+            )
+        )
+
+
+def _first_nan(nodes: Iterable[Node]) -> str:
+    """Where nan first appeared in the forward, and what to do; empty if none was noted."""
+    noted = ((n, n.extra.nan_from) for n in nodes if n.extra is not None and n.extra.nan_from is not None)
+    node, came = min(noted, key=lambda pair: pair[0].seq, default=(None, ()))
+    if node is None:
+        return ""
+    where = f"{node.op!r} at {_show(node.made_at)}{_line(node.made_at)}"
+    if not came:
+        return (
+            f"  first nan:     made in the forward by {where}\n"
+            f"  what to do:    Look at what {node.op!r} was given there: keep it inside of its domain (as by"
+            " x.clamp(min=1e-8)), and if values have grown step by step, lower the lr or clip the gradients."
+        )
+    edge = node.edges[came[0]] if came[0] < len(node.edges) else None
+    owner = edge.owner() if type(edge) is Leaf else None
+    if owner is None:
+        name = operand_text(node.code, node.lasti, came[0]) or f"input {came[0]}"
+        return (
+            f"  first nan:     came in with {name}, read in the forward by {where}\n"
+            "  what to do:    Clean what comes in: drop the samples that hold nan, or give them a number, as"
+            " rg.nan_to_num(x) does."
+        )
+    return (
+        f"  first nan:     in {_name_of(owner, owner.array) or 'a leaf'}, of shape {tuple(owner.array.shape)}, read in"
+        f" the forward by {where}\n"
+        "  what to do:    An earlier step has made it nan: start again from good weights, with a lower lr, with"
+        " gradients clipped, or with anomaly detection on from the first step."
+    )
 
 
 # -- the story of a freed graph

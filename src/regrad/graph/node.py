@@ -63,9 +63,9 @@ class Plan:
 
 
 class Extra:
-    """What few nodes carry: hooks, tensors that retain their gradient, user metadata, an anomaly trace."""
+    """What few nodes carry: hooks, tensors that retain their gradient, user metadata, what anomaly mode has seen."""
 
-    __slots__ = ("anomaly", "capture", "metadata", "packed", "post", "pre", "retain", "tensor_pre")
+    __slots__ = ("capture", "metadata", "nan_from", "packed", "post", "pre", "retain", "tensor_pre")
 
     def __init__(self) -> None:
         self.tensor_pre: OrderedDict[int, OrderedDict[int, Any]] | None = None  # output number -> hooks
@@ -74,7 +74,7 @@ class Extra:
         self.capture: OrderedDict[int, Any] | None = None  # hooks that see a gradient before all others
         self.retain: dict[int, Any] | None = None  # output number -> weak reference to the tensor
         self.metadata: dict[Any, Any] | None = None
-        self.anomaly: str | None = None
+        self.nan_from: tuple[int, ...] | None = None  # the result holds nan, and so do these inputs
         self.packed = False  # some saved entries are in a policy's hands
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -128,3 +130,68 @@ def test_anomaly_mode_names_the_op_and_its_line() -> None:
     with rg.autograd.set_detect_anomaly(True, check_nan=False):
         (rg.sqrt(x) * 0).backward()
     assert x.grad.isnan().item()
+
+
+def logarithm(w):
+    y = w.log()  # made
+    return y.mean()
+
+
+def hidden_branch(w):
+    return rg.where(w > 0, w.sqrt(), 0.0).mean()  # made
+
+
+def data(w):
+    x = rg.tensor([math.nan, 1.0])
+    return (w * x).sum()  # made
+
+
+def broken_weights(w):
+    with rg.no_grad():
+        w.fill_(math.nan)
+    return (w * 2).sum()  # made
+
+
+class Broken(rg.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * math.nan
+
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+
+def custom(w):
+    return Broken.apply(w).sum()  # made
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (logarithm, "made in the forward by 'log'"),
+        (hidden_branch, "made in the forward by 'sqrt'"),
+        (data, "came in with x, read in the forward by 'mul'"),
+        (broken_weights, "in w, of shape (2,), read in the forward by 'mul'"),
+        (custom, "made in the forward by 'Broken'"),
+    ],
+)
+def test_anomaly_mode_tells_where_nan_first_appeared_and_changes_nothing(program, told) -> None:
+    w = rg.tensor([-1.0, 2.0], requires_grad=True)
+    lines, first = inspect.getsourcelines(program)
+    line = first + next(k for k, text in enumerate(lines) if "# made" in text)
+    with rg.autograd.detect_anomaly():
+        loss = program(w)
+        with pytest.raises(RuntimeError, match="nan") as caught:
+            loss.backward()
+    assert f"{told} at {__file__}:{line}" in str(caught.value)
+    assert "what to do:" in str(caught.value)
+    assert w.grad is None
+
+
+def test_outside_of_anomaly_mode_nan_passes_in_silence() -> None:
+    w = rg.tensor([-1.0, 2.0], requires_grad=True)
+    logarithm(w).backward()
+    assert [-0.5, 0.25] == w.grad.tolist()
+    with rg.autograd.detect_anomaly(check_nan=False):
+        logarithm(w).backward()
