@@ -14,6 +14,7 @@ import warnings
 import weakref
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from regrad import dtypes
@@ -121,7 +122,12 @@ class Module:
 
     def forward(self, *input: Any) -> Any:
         """What the module computes: every subclass defines it."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        ours = type(self).__module__.startswith("regrad.")
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function: '
+            + ("it only holds modules, so call them one by one, or let an nn.Sequential do it" if ours
+               else "define forward(self, ...) in the class, under this very name")
+        )
 
     # -- calling
 
@@ -207,7 +213,12 @@ class Module:
             for table in ("_parameters", "_buffers", "_modules"):
                 if name in known[table]:
                     return known[table][name]
-        hint = "" if known else "; call super().__init__() first in its __init__"
+        hint = (
+            f"; {type(self).__name__}.__init__ must call super().__init__() first" if "_parameters" not in known
+            else f", but a tensor has: a module is made and then called on tensors, as in {type(self).__name__}(...)(x)"
+            if hasattr(Tensor, name) and not name.startswith("_")
+            else ""
+        )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -288,7 +299,10 @@ class Module:
 
     def _check_name(self, name: Any, table: str, kind: str) -> None:
         if table not in self.__dict__:
-            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
+            raise AttributeError(
+                f"cannot assign {kind} before Module.__init__() call: {type(self).__name__}.__init__ must call"
+                f" super().__init__() before it registers {name!r}"
+            )
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {_kind(name)}")
         if "." in name:
@@ -305,6 +319,7 @@ class Module:
             if not isinstance(param, Parameter):
                 raise TypeError(
                     f"cannot assign '{_kind(param)}' object to parameter '{name}' (torch.nn.Parameter or None required)"
+                    ": wrap it as nn.Parameter(value)"
                 )
             if param.grad_fn is not None:
                 raise ValueError(
@@ -340,7 +355,7 @@ class Module:
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a submodule under a name."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{_kind(module)} is not a Module subclass")
+            raise _no_module(module)
         self._check_name(name, "_modules", "module")
         self._add(name, module)
 
@@ -563,7 +578,8 @@ class Module:
         if dtype is not None:
             if not (dtype.is_floating_point or dtype.is_complex):
                 raise TypeError(
-                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
+                    f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}:"
+                    " parameters need gradients; convert the data instead"
                 )
             if dtype.is_complex:
                 warnings.warn(
@@ -776,7 +792,12 @@ class Module:
         True
         """
         if not isinstance(state_dict, Mapping):
-            hint = ": give its state_dict()" if hasattr(state_dict, "state_dict") else ""
+            hint = (
+                ": give its state_dict()" if hasattr(state_dict, "state_dict")
+                else ": call it, state_dict()" if callable(state_dict)
+                else ": a path is loaded first, rg.load(path)" if isinstance(state_dict, (str, PurePath))
+                else ""
+            )
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}{hint}.")
         metadata = getattr(state_dict, "_metadata", None)
         state = OrderedDict(state_dict)
@@ -812,7 +833,8 @@ class Module:
             if missing:
                 errors.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}. ")
         if errors:
-            advice = _advice(set(missing), set(unexpected), set(state), set(self.state_dict()))
+            strange = any(hasattr(v, "__array__") and not isinstance(v, Value) for v in state.values())
+            advice = _advice(set(missing), set(unexpected), set(state), set(self.state_dict()), strange)
             raise RuntimeError(
                 f"Error(s) in loading state_dict for {type(self).__name__}:\n\t"
                 + "\n\t".join(errors)
@@ -937,6 +959,13 @@ def _kind(value: Any) -> str:
     return type(value).__name__
 
 
+def _no_module(given: Any) -> TypeError:
+    if isinstance(given, type):
+        return TypeError(f"{given.__name__} is not a Module subclass: give an instance, {given.__name__}(...)")
+    star = ": give the modules one by one, with a star, as in Sequential(*modules)"
+    return TypeError(f"{_kind(given)} is not a Module subclass{star if isinstance(given, (list, tuple)) else ''}")
+
+
 def _hook(hooks: _Hooks, hook: Any, prepend: bool, *marks: Any) -> Handle:
     """Register a hook among its kind, first if asked to, and in the tables that mark it."""
     handle = Handle(hooks, hook)
@@ -969,7 +998,7 @@ def _indented(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def _advice(missing: set[str], unexpected: set[str], given: set[str], own: set[str]) -> str:
+def _advice(missing: set[str], unexpected: set[str], given: set[str], own: set[str], strange: bool) -> str:
     """One sentence for the commonest reasons why names do not match."""
     if missing and unexpected:
         for key in sorted(unexpected):
@@ -987,11 +1016,15 @@ def _advice(missing: set[str], unexpected: set[str], given: set[str], own: set[s
                             f"every key has {'the prefix' if say == 'remove' else 'lost the prefix'} {front!r}: load"
                             f" {{{text.format(front)}: v for k, v in state.items()}}."
                         )
+        if unexpected == {"state", "param_groups"}:
+            return "this is the state of an optimizer: give it to optimizer.load_state_dict."
         values = [k for k in ("state_dict", "model", "model_state_dict", "state") if k in unexpected]
         if values:
             return f"this looks like a whole checkpoint: load its entry, checkpoint[{values[0]!r}]."
     if missing or unexpected:
         return "strict=False loads what matches and returns the rest; else build the model as it was when saved."
+    if strange:
+        return "convert arrays with rg.as_tensor: {k: rg.as_tensor(v) for k, v in state.items()}."
     return "build the model with the sizes that it had when the state was saved."
 
 

@@ -37,6 +37,10 @@ def old_reduction(size_average: Any, reduce: Any) -> str | None:
     """The reduction asked for in the old way; None: in the new one."""
     if size_average is None and reduce is None:
         return None
+    if isinstance(size_average, Value) or isinstance(reduce, Value):
+        raise RuntimeError("size_average and reduce are true or false, but one of them is a tensor; a loss module is "
+                           "made first and then called, as in nn.MSELoss()(input, target), and a weight goes by "
+                           "keyword")
     every, single = (True if v is None else v for v in (reduce, size_average))
     reduction = "none" if not every else "mean" if single else "sum"
     warnings.warn(f"size_average and reduce args will be deprecated, please use "
@@ -44,12 +48,20 @@ def old_reduction(size_average: Any, reduce: Any) -> str | None:
     return reduction
 
 
-def _reduction(name: str, reduction: str, size_average: Any = None, reduce: Any = None) -> str:
-    """The reduction asked for, in the new or in the old way."""
+def _reduction(name: str, input: Any, reduction: str, size_average: Any = None, reduce: Any = None) -> str:
+    """The reduction asked for, in the new or in the old way; a warning if it is the mean of nothing."""
     reduction = old_reduction(size_average, reduce) or reduction
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{name}: {reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
+    if reduction == "mean" and 0 in input.shape:
+        _warn_of_nan(name, f"the input of shape {list(input.shape)} is empty")
     return reduction
+
+
+def _warn_of_nan(name: str, why: str) -> None:
+    warnings.warn(f"{name}: {why}, and the mean of nothing is nan: skip such a batch (a DataLoader leaves out a last "
+                  "one that is too small with drop_last=True), or take reduction='sum', which gives 0",
+                  stacklevel=levels())  # fmt: skip
 
 
 def reduced(loss: Any, how: str) -> Any:
@@ -61,6 +73,8 @@ def _total(loss: Any, how: str) -> Any:
     """`reduced` of an array, in its dtype."""
     if how == "none":
         return loss
+    if how == "mean" and not loss.size:  # NumPy would warn of its own
+        return np.asarray(math.nan, loss.dtype)
     wide = np.float32 if loss.dtype.itemsize == 2 else None
     return np.asarray(loss.mean(dtype=wide) if how == "mean" else loss.sum(dtype=wide), loss.dtype)
 
@@ -93,14 +107,17 @@ def _pushed(name: str) -> Any:
     return push
 
 
+def _same_size(input: Any, target: Any) -> str:
+    """How the target gets the size of the input, where it has as many elements."""
+    return ": give target.view_as(input)" if math.prod(input.shape) == math.prod(target.shape) else ""
+
+
 def _pair(name: str, input: Any, target: Any) -> tuple[Any, Any]:
     """Both operands; a warning if they differ in shape, since that is seldom meant."""
     if input.shape != target.shape:
-        same = math.prod(input.shape) == math.prod(target.shape)
         warnings.warn(f"{name}: Using a target size ({target.shape}) that is different to the input size "
                       f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
-                      "Please ensure they have the same size."
-                      + (" target.view_as(input) has it." if same else ""), stacklevel=levels())
+                      f"Please ensure they have the same size{_same_size(input, target)}.", stacklevel=levels())
     return input, target
 
 
@@ -108,7 +125,7 @@ def _weighted(name: str, loss: Any, weight: Any, input: Any, how: str, *, by_wei
     """The reduction of ``loss`` times ``weight``; the mean is by the weights, or by the number of elements."""
     if weight.shape != input.shape:
         raise ValueError(f"{name}: Weights and input must have the same size, got {tuple(weight.shape)} and "
-                         f"{tuple(input.shape)}")  # fmt: skip
+                         f"{tuple(input.shape)}; weight.expand_as(input) has it where sizes broadcast")  # fmt: skip
     loss = loss * weight
     return summed(loss) / summed(weight) if how == "mean" and by_weight else reduced(loss, how)
 
@@ -137,7 +154,7 @@ def mse_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = No
     >>> rg.nn.functional.mse_loss(rg.tensor([1., 4.]), rg.tensor([1., 2.]))
     tensor(2.)
     """
-    how = _reduction("mse_loss", reduction, size_average, reduce)
+    how = _reduction("mse_loss", input, reduction, size_average, reduce)
     x, y = _pair("mse_loss", input, target)
     if weight is not None:
         return _weighted("mse_loss", squares(x, y, how="none"), weight, input, how, by_weight=True)
@@ -153,7 +170,7 @@ def l1_loss(input: Any, target: Any, size_average: Any = None, reduce: Any = Non
     >>> rg.nn.functional.l1_loss(rg.tensor([1., 4.]), rg.tensor([1., 2.]))
     tensor(1.)
     """
-    how = _reduction("l1_loss", reduction, size_average, reduce)
+    how = _reduction("l1_loss", input, reduction, size_average, reduce)
     x, y = _pair("l1_loss", input, target)
     loss = abs(arithmetic.sub(x, y))
     if weight is not None:
@@ -192,9 +209,10 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     >>> rg.nn.functional.huber_loss(rg.tensor([1., 5.]), rg.tensor([0., 0.]), reduction="none")
     tensor([0.5000, 4.5000])
     """
-    how = _reduction("huber_loss", reduction)
+    how = _reduction("huber_loss", input, reduction)
     if not delta > 0:
-        raise RuntimeError(f"huber_loss does not support non-positive values for delta. Got {delta}")
+        raise RuntimeError(f"huber_loss does not support non-positive values for delta. Got {delta}; "
+                           "it is where the square becomes a line, such as 1.0")
     x, y = _pair("huber_loss", input, target)
     if weight is not None:
         loss = rounded_distance(x, y, how="none", delta=delta)
@@ -221,7 +239,7 @@ def smooth_l1_loss(input: Any, target: Any, size_average: Any = None, reduce: An
     >>> rg.nn.functional.smooth_l1_loss(rg.tensor([1., 5.]), rg.tensor([0., 0.]), reduction="none")
     tensor([0.5000, 4.5000])
     """
-    how = _reduction("smooth_l1_loss", reduction, size_average, reduce)
+    how = _reduction("smooth_l1_loss", input, reduction, size_average, reduce)
     x, y = _pair("smooth_l1_loss", input, target)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
@@ -268,11 +286,11 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, size_avera
     >>> rg.nn.functional.binary_cross_entropy(rg.tensor([0.5, 0.5]), rg.tensor([0., 1.]))
     tensor(0.6931)
     """
-    how = _reduction("binary_cross_entropy", reduction, size_average, reduce)
+    how = _reduction("binary_cross_entropy", input, reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(f"binary_cross_entropy: Using a target size ({target.shape}) that is different to "
                          f"the input size ({input.shape}) is deprecated. Please ensure they have the same "
-                         "size.")
+                         f"size{_same_size(input, target)}.")
     if weight is None:
         return bernoulli_entropy(input, target, how=how)
     return reduced(bernoulli_entropy(input, target, how="none") * weight, how)
@@ -312,10 +330,10 @@ def binary_cross_entropy_with_logits(input: Any, target: Any, weight: Any = None
     >>> rg.nn.functional.binary_cross_entropy_with_logits(rg.tensor([0., 100.]), rg.tensor([0., 1.]))
     tensor(0.3466)
     """
-    how = _reduction("binary_cross_entropy_with_logits", reduction, size_average, reduce)
+    how = _reduction("binary_cross_entropy_with_logits", input, reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(f"binary_cross_entropy_with_logits: Target size ({target.shape}) must be the same "
-                         f"as input size ({input.shape})")
+                         f"as input size ({input.shape}){_same_size(input, target)}")
     if weight is None:
         return logits_entropy(input, target, pos_weight, how=how)
     return reduced(logits_entropy(input, target, pos_weight, how="none") * weight, how)
@@ -330,7 +348,7 @@ def soft_margin_loss(input: Any, target: Any, size_average: Any = None, reduce: 
     >>> rg.nn.functional.soft_margin_loss(rg.tensor([0., 0.]), rg.tensor([1., -1.]))
     tensor(0.6931)
     """
-    how = _reduction("soft_margin_loss", reduction, size_average, reduce)
+    how = _reduction("soft_margin_loss", input, reduction, size_average, reduce)
     return reduced(-logsigmoid(input * target), how)
 
 
@@ -343,7 +361,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, size_aver
     >>> rg.nn.functional.hinge_embedding_loss(rg.tensor([0.5, 0.25]), rg.tensor([1., -1.]), reduction="none")
     tensor([0.5000, 0.7500])
     """
-    how = _reduction("hinge_embedding_loss", reduction, size_average, reduce)
+    how = _reduction("hinge_embedding_loss", input, reduction, size_average, reduce)
     far = choosing.where(target != 1, choosing.clamp_min(margin - input, 0), 0)
     return reduced(far + choosing.where(target != -1, input, 0), how)
 
@@ -412,6 +430,19 @@ def entropy(x, target, weight, *, how, ignore_index):
     return out, logp, counts
 
 
+def _check_order(name: str, input: Any, target: Any) -> None:
+    """Refuse what is no tensor, and targets in the input's place."""
+    for what, x in (("input", input), ("target", target)):
+        if not isinstance(x, Value):
+            raise TypeError(f"{name}(): argument '{what}' must be Tensor, not {type(x).__name__}; convert it with "
+                            "rg.as_tensor")  # fmt: skip
+    if input.array.dtype.kind not in "fV":
+        hint = "are the two swapped? First come the scores, then the classes" if target.array.dtype.kind == "f" else \
+            "convert it with .float()"
+        raise NotImplementedError(f'"{name}" not implemented for \'{_title(input)}\': the input holds a score for each '
+                                  f"class, as floating-point numbers; {hint}")
+
+
 def _check_classes(name: str, input: Any, target: Any, weight: Any) -> None:
     """Refuse sizes and dtypes that do not fit."""
     got, want = tuple(input.shape), tuple(target.shape)
@@ -426,15 +457,17 @@ def _check_classes(name: str, input: Any, target: Any, weight: Any) -> None:
         raise ValueError(f"{name}: For 1D input, 1D target must have size 1, but got target size: {want[0]}")
     if len(got) > 1 and (not want or got[0] != want[0]):
         raise ValueError(f"{name}: Expected input batch_size ({got[0]}) to match target batch_size "
-                         f"({want[0] if want else 1}).")  # fmt: skip
+                         f"({want[0] if want else 1}). The input is {list(got)} and the target {list(want)}: do both "
+                         "come from the same batch, and has no reshape mixed the samples?")
     fits = want in ((), (1,)) if len(got) == 1 else want == class_shape(got)
     if not fits:
         if len(got) <= 2 and len(want) > 1:
             hint = "; drop its last dimension with .squeeze(1)" if want[1:] == (1,) else ""
             raise ShapeError(f"{name}: 0D or 1D target tensor expected, multi-target not supported; the "
                              f"target is {list(want)}{hint}")
+        last = "; if the classes come last in the input, give input.movedim(-1, 1)" if want == got[:-1] else ""
         raise ShapeError(f"{name}: Expected target size {list(class_shape(got)) if len(got) > 1 else []}, "
-                         f"got {list(want)}")
+                         f"got {list(want)}, for an input {list(got)} with its classes in dimension 1{last}")
     classes = got[1] if len(got) > 1 else got[0]
     _check_weight(name, weight, classes)
 
@@ -454,7 +487,8 @@ def _check_labels(name: str, target: Any) -> None:
 def _check_weight(name: str, weight: Any, classes: int) -> None:
     if weight is not None and tuple(weight.shape) != (classes,):
         raise ShapeError(f"{name}: weight tensor should be defined either for all {classes} classes or no "
-                         f"classes but got weight tensor of shape: {list(weight.shape)}")
+                         f"classes but got weight tensor of shape: {list(weight.shape)}; it counts each class, not "
+                         "each sample")
 
 
 def _batched(op: Any, input: Any, target: Any, weight: Any, how: str, ignore_index: int) -> Any:
@@ -476,9 +510,18 @@ def nll_loss(input: Any, target: Any, weight: Any = None, size_average: Any = No
     >>> rg.nn.functional.nll_loss(rg.tensor([[-1., -2.], [-3., -4.]]), rg.tensor([0, 1]))
     tensor(2.5000)
     """
-    how = _reduction("nll_loss", reduction, size_average, reduce)
+    _check_order("nll_loss", input, target)
+    how = _reduction("nll_loss", input, reduction, size_average, reduce)
     _check_classes("nll_loss", input, target, weight)
-    return _batched(picked, input, target, weight, how, ignore_index)
+    return _counted("nll_loss", _batched(picked, input, target, weight, how, ignore_index), target, how, ignore_index)
+
+
+def _counted(name: str, loss: Any, target: Any, how: str, ignore_index: int) -> Any:
+    """The loss; a warning if it is nan for want of a target that counts."""
+    labels = target.array
+    if how == "mean" and labels.size and (labels.flat[0] == ignore_index) and (labels == ignore_index).all():
+        _warn_of_nan(name, f"all {labels.size} targets are ignored, with ignore_index={ignore_index}")
+    return loss
 
 
 def _for_classes(weight: Any, input: Any) -> Any:
@@ -535,7 +578,8 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any
     >>> rg.nn.functional.cross_entropy(rg.tensor([[0., 0.], [9., 0.]]), rg.tensor([0, 0]))
     tensor(0.3466)
     """
-    how = _reduction("cross_entropy", reduction, size_average, reduce)
+    _check_order("cross_entropy", input, target)
+    how = _reduction("cross_entropy", input, reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError("cross_entropy: label_smoothing must be between 0.0 and 1.0. Got: "
                            f"{label_smoothing}")
@@ -543,8 +587,9 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any
         if target.array.dtype.kind not in "fV":
             if len(input.shape) != 1 or input.shape[0] != 1:
                 raise RuntimeError("cross_entropy: Expected floating point type for target with class "
-                                   f"probabilities, got {target.dtype}; classes have the shape "
-                                   f"{list(class_shape(tuple(input.shape)))}")
+                                   f"probabilities, got {target.dtype}; give the classes themselves, "
+                                   f"{list(class_shape(tuple(input.shape)))} of int64 (of one-hot rows "
+                                   "target.argmax(1)), or probabilities with target.float()")
         else:
             if ignore_index >= 0:
                 raise RuntimeError("cross_entropy: ignore_index is not supported for floating point target")
@@ -552,8 +597,10 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, size_average: Any
             return _soft_entropy(input, target, weight, how, label_smoothing)
     _check_classes("cross_entropy", input, target, weight)
     if label_smoothing:
-        return _smoothed_entropy(input, target, weight, how, ignore_index, label_smoothing)
-    return _batched(entropy, input, target, weight, how, ignore_index)
+        loss = _smoothed_entropy(input, target, weight, how, ignore_index, label_smoothing)
+    else:
+        loss = _batched(entropy, input, target, weight, how, ignore_index)
+    return _counted("cross_entropy", loss, target, how, ignore_index)
 
 
 def linear_cross_entropy(input: Any, linear_weight: Any, target: Any, *, linear_bias: Any = None,
@@ -620,7 +667,7 @@ def multi_margin_loss(input: Any, target: Any, p: int = 1, margin: float = 1.0, 
     >>> rg.nn.functional.multi_margin_loss(rg.tensor([[1., 0.5]]), rg.tensor([0]))
     tensor(0.2500)
     """
-    how = _reduction("multi_margin_loss", reduction, size_average, reduce)
+    how = _reduction("multi_margin_loss", input, reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
     if weight is not None and len(weight.shape) != 1:
@@ -656,7 +703,7 @@ def multilabel_margin_loss(input: Any, target: Any, size_average: Any = None, re
     >>> rg.nn.functional.multilabel_margin_loss(rg.tensor([[1., 0.5, 0.]]), rg.tensor([[0, 1, -1]]))
     tensor(0.1667)
     """
-    how = _reduction("multilabel_margin_loss", reduction, size_average, reduce)
+    how = _reduction("multilabel_margin_loss", input, reduction, size_average, reduce)
     x, many = _samples("multilabel_margin_loss", input)
     if tuple(target.shape) != tuple(input.shape):
         raise ShapeError(f"multilabel_margin_loss: inconsistent target size: {list(target.shape)} for input "
@@ -691,7 +738,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, siz
     >>> rg.nn.functional.multilabel_soft_margin_loss(rg.tensor([[0., 0.]]), rg.tensor([[1., 0.]]))
     tensor(0.6931)
     """
-    how = _reduction("multilabel_soft_margin_loss", reduction, size_average, reduce)
+    how = _reduction("multilabel_soft_margin_loss", input, reduction, size_average, reduce)
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:
         loss = loss * weight
@@ -714,12 +761,17 @@ def kl_div(input: Any, target: Any, size_average: Any = None, reduce: Any = None
     tensor(0.1438)
     """
     batch = reduction == "batchmean"
+    if not log_target and (target.array < 0).any():
+        warnings.warn("kl_div: the target has elements below 0, whose logarithm is nan, so the loss is nan: it takes "
+                      "probabilities, or with log_target=True their logarithms", stacklevel=levels())
     if reduction == "mean" and size_average is None and reduce is None:
         warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size. "
                       "'batchmean' divides only by the batch size, and aligns with the KL div math "
                       "definition. 'mean' will be changed to behave the same as 'batchmean' in the next "
                       "major release.", stacklevel=levels())
-    how = _reduction("kl_div", "sum" if batch else reduction, size_average, reduce)
+    how = _reduction("kl_div", input, "sum" if batch else reduction, size_average, reduce)
+    if batch and 0 in input.shape[:1]:
+        _warn_of_nan("kl_div", f"the input of shape {list(input.shape)} is empty")
     if log_target:
         loss = exponential.exp(target) * (target - input)
     else:
@@ -739,7 +791,7 @@ def poisson_nll_loss(input: Any, target: Any, log_input: bool = True, full: bool
     >>> rg.nn.functional.poisson_nll_loss(rg.tensor([0.]), rg.tensor([2.]))
     tensor(1.)
     """
-    how = _reduction("poisson_nll_loss", reduction, size_average, reduce)
+    how = _reduction("poisson_nll_loss", input, reduction, size_average, reduce)
     given, rate = (input, exponential.exp(input)) if log_input else (exponential.log(input + eps), input)
     loss = rate - target * given
     if full:
@@ -763,7 +815,8 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
     if isinstance(var, (int, float)):
         var = wrap(np.full(input.shape, var, input.array.dtype))
     if (var.array < 0).any():
-        raise ValueError("gaussian_nll_loss: var has negative entry/entries; it is a variance")
+        raise ValueError("gaussian_nll_loss: var has negative entry/entries; it is a variance: make it "
+                         "positive, as by .exp() or softplus")
     if var.shape != input.shape:
         odd = [m for n, m in zip(input.shape, var.shape) if n != m]
         if tuple(input.shape[:-1]) == tuple(var.shape):
@@ -773,6 +826,7 @@ def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps
                              f"{tuple(input.shape)}, with 1 or nothing in place of the last size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"gaussian_nll_loss: {reduction} is not valid; it is 'none', 'mean' or 'sum'")
+    _reduction("gaussian_nll_loss", input, reduction)
     var = raised(var, eps=eps)
     loss = 0.5 * (exponential.log(var) + (input - target) ** 2 / var)
     if full:
@@ -839,7 +893,7 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
     from regrad.ops.joining import unbind
     from regrad.ops.scattering import gather
 
-    how = _reduction("ctc_loss", reduction)
+    how = _reduction("ctc_loss", log_probs, reduction)
     single = len(log_probs.shape) == 2
     if single:
         log_probs = shaping.unsqueeze(log_probs, 1)
@@ -853,7 +907,8 @@ def ctc_loss(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: A
     sizes = _lengths("target_lengths", target_lengths, count)
     if times.size and (times.max() > steps or times.min() < 0):
         raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {steps}, but got value "
-                           f"{times.max()}")
+                           f"{times.max()}: log_probs is (T, N, C), here with {steps} steps in time, and each length "
+                           "is how many of them belong to the sample")
     labels, skip = kernels.ctc_labels(_rows_of(targets.array, sizes), sizes, blank, dtype)
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         raise RuntimeError(f"ctc_loss: a target is no class; they are numbered 0 to {classes - 1}")
@@ -908,7 +963,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     >>> rg.nn.functional.margin_ranking_loss(rg.tensor([1.]), rg.tensor([3.]), rg.tensor([1.]))
     tensor(2.)
     """
-    how = _reduction("margin_ranking_loss", reduction, size_average, reduce)
+    how = _reduction("margin_ranking_loss", input1, reduction, size_average, reduce)
     if not len(input1.shape) == len(input2.shape) == len(target.shape):
         raise ShapeError("margin_ranking_loss : All input tensors should have same dimension but got sizes: "
                          f"input1: {list(input1.shape)}, input2: {list(input2.shape)}, target: "
@@ -926,11 +981,11 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     >>> rg.nn.functional.cosine_embedding_loss(rg.tensor([1., 0.]), rg.tensor([0., 1.]), rg.tensor(1.))
     tensor(1.)
     """
-    how = _reduction("cosine_embedding_loss", reduction, size_average, reduce)
+    how = _reduction("cosine_embedding_loss", input1, reduction, size_average, reduce)
     ndim = len(target.shape)
     if ndim > 1:
         raise ShapeError("cosine_embedding_loss: 0D or 1D target tensor expected, multi-target not "
-                         f"supported; it is {ndim}D")
+                         f"supported; it is {ndim}D: give one 1 or -1 for each row, as with .flatten()")
     if not len(input1.shape) == len(input2.shape) == ndim + 1:
         raise ShapeError(f"cosine_embedding_loss: {ndim}D target tensor expects {ndim + 1}D input tensors, "
                          f"but found inputs with sizes {list(input1.shape)} and {list(input2.shape)}.")
@@ -962,7 +1017,7 @@ def triplet_margin_loss(anchor: Any, positive: Any, negative: Any, margin: float
     >>> rg.nn.functional.triplet_margin_loss(a, a + 1, a + 3, margin=4.)
     tensor(2.)
     """
-    how = _reduction("triplet_margin_loss", reduction, size_average, reduce)
+    how = _reduction("triplet_margin_loss", anchor, reduction, size_average, reduce)
     _check_triple("triplet_margin_loss", anchor, positive, negative, margin)
     from regrad.ops.attention import pairwise_distance
 
@@ -992,7 +1047,7 @@ def triplet_margin_with_distance_loss(anchor: Any, positive: Any, negative: Any,
     >>> rg.nn.functional.triplet_margin_with_distance_loss(a, a + 1, a + 3, distance_function=far, margin=4.)
     tensor(2.)
     """
-    how = _reduction("triplet_margin_with_distance_loss", reduction)
+    how = _reduction("triplet_margin_with_distance_loss", anchor, reduction)
     _check_triple("triplet_margin_with_distance_loss", anchor, positive, negative, margin)
     if distance_function is None:
         from regrad.ops.attention import pairwise_distance as distance_function

@@ -31,8 +31,12 @@ def check_targets(
     ignored: Array = target == ignore_index
     wrong = ((target < 0) | (target >= classes)) & ~ignored
     if wrong.any():
-        raise error(f"{name}: Target {target[wrong][0]} is out of bounds, out of range; there are {classes} "
-                    "classes, numbered from 0")
+        worst = target[wrong][0]
+        advice = (f"a label to be left out takes ignore_index={worst}" if worst < 0
+                  else "subtract 1 from labels that start at 1" if worst == classes and target.min() > 0
+                  else f"give the model an output of {target.max() + 1} classes, or look at the labels")
+        raise error(f"{name}: Target {worst} is out of bounds, out of range; there are {classes} classes, numbered "
+                    f"from 0 to {classes - 1}: {advice}")
     return ignored
 
 
