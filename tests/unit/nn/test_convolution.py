@@ -65,7 +65,7 @@ def test_padding_valid_pads_nothing():
 
 @pytest.mark.parametrize(("down", "up", "size"), [*zip(PLAIN, TRANSPOSED, SIZES)])
 def test_a_transposed_convolution_is_the_transpose(down, up, size):
-    how = {"stride": 2, "padding": 1, "groups": 2, "bias": False, "dtype": rg.float64}
+    how = {"stride": 3, "padding": 2, "dilation": 2, "groups": 2, "bias": False, "dtype": rg.float64}
     down, up = down(4, 6, 3, **how), up(6, 4, 3, **how)
     up.weight = down.weight
     x = noise(2, 4, *size)
