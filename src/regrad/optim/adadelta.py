@@ -31,7 +31,7 @@ class Adadelta(Optimizer):
     >>> (w ** 2).sum().backward()
     >>> optimizer.step()
     >>> w.detach()
-    tensor([ 0.6877, -1.6853])
+    tensor([ 0.6877, -1.6848])
     """
 
     def __init__(

@@ -72,7 +72,9 @@ class LBFGS(Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Take the one group; a second is refused."""
         if self.param_groups:
-            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+            raise ValueError(
+                "LBFGS doesn't support per-parameter options (parameter groups): give all parameters in one list"
+            )
         super().add_param_group(param_group)
 
     def _loaded(self, p: Any, kept: Any, group: dict[str, Any], number: Any) -> Any:
@@ -86,6 +88,7 @@ class LBFGS(Optimizer):
                 "LBFGS.step() needs a closure, for it evaluates the loss several times: a function that clears the"
                 " gradients, computes the loss, calls backward and returns the loss"
             )
+        check_closure(closure, "LBFGS")
         if group["line_search_fn"] not in (None, "strong_wolfe"):
             raise RuntimeError(f"only 'strong_wolfe' is supported, not {group['line_search_fn']!r}")
         with Writing():
@@ -97,7 +100,10 @@ class LBFGS(Optimizer):
 
         def evaluate() -> Any:
             with enable_grad():
-                return closure()
+                loss = closure()
+            if loss is None:
+                raise TypeError("LBFGS.step(): the closure should give back the loss, not None: end it with `return loss`")
+            return loss
 
         def place(x: Any) -> None:
             _scatter(x, params)

@@ -35,7 +35,7 @@ class Muon(Optimizer):
     >>> (w ** 2).sum().backward()
     >>> optimizer.step()
     >>> w.detach().diagonal()
-    tensor([0.8869, 0.8869])
+    tensor([0.8875, 0.8875])
     """
 
     def __init__(

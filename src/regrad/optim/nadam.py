@@ -33,7 +33,7 @@ class NAdam(Optimizer):
     >>> (w ** 2).sum().backward()
     >>> optimizer.step()
     >>> w.detach()
-    tensor([ 0.8468, -1.8468])
+    tensor([ 0.8944, -1.8944])
     """
 
     def __init__(

@@ -32,6 +32,7 @@ __all__ = [
     "Optimizer",
     "Writing",
     "advance",
+    "check_closure",
     "check_lr",
     "check_options",
     "counter",
@@ -76,7 +77,7 @@ _COUNTERS = ("step", "mu_product", "eta", "mu")
 _UNNAMED = "all optimizer param groups should be with/without names. cannot add param group {} names to the optimizer"
 _TWICE = (
     "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; see"
-    " github.com/pytorch/pytorch/issues/40967 for more information"
+    " github.com/pytorch/pytorch/issues/40967 for more information. It would be changed twice a step: give each once"
 )
 _UNORDERED = (
     "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will change"
@@ -243,6 +244,7 @@ class Optimizer:
         """
         loss = None
         if closure is not None:
+            check_closure(closure, type(self).__name__)
             with enable_grad():
                 loss = closure()
         differentiable = bool(self.defaults.get("differentiable", False))
@@ -338,7 +340,10 @@ class Optimizer:
         if any(("param_names" in group) != named for group in self.param_groups):
             raise ValueError(_UNNAMED.format("with" if named else "without"))
         if not known.isdisjoint(params):
-            raise ValueError("some parameters appear in more than one parameter group")
+            raise ValueError(
+                "some parameters appear in more than one parameter group: each belongs to one; leave those with options of"
+                " their own out of the other groups"
+            )
         param_group["params"] = params
         if names:
             param_group["param_names"] = names
@@ -348,7 +353,12 @@ class Optimizer:
 
     def _check_param(self, p: Any) -> None:
         if not isinstance(p, Value):
-            raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+            hint = (
+                ": give its parameters()" if hasattr(p, "parameters")
+                else ": join several into one list, [*a.parameters(), *b.parameters()]" if isinstance(p, Iterable)
+                else ""
+            )
+            raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}{hint}")
         if not (self.defaults.get("differentiable") or p.is_leaf or p.retains_grad):  # type: ignore[attr-defined]
             raise ValueError(
                 "can't optimize a non-leaf Tensor: it was computed from others, so a step would not last. Optimize"
@@ -399,7 +409,10 @@ class Optimizer:
             saved = saved if changed is None else changed
         for key in ("param_groups", "state"):
             if key not in saved:
-                raise KeyError(f"{key}: missing from what is loaded, which has {sorted(map(str, saved))}")
+                raise KeyError(
+                    f"{key}: missing from what is loaded, which has {sorted(map(str, saved))}; give what"
+                    " optimizer.state_dict() returned"
+                )
         groups = deepcopy(saved["param_groups"])
         owners = self._owners(groups)
         state: defaultdict[Any, Any] = defaultdict(dict)
@@ -422,14 +435,15 @@ class Optimizer:
         if len(groups) != len(self.param_groups):
             raise ValueError(
                 "loaded state dict has a different number of parameter groups: it has"
-                f" {len(groups)}, this optimizer {len(self.param_groups)}"
+                f" {len(groups)}, this optimizer {len(self.param_groups)}: make the optimizer as it was when saved"
             )
         owners = {}
         for number, (group, mine) in enumerate(zip(groups, self.param_groups)):
             if len(group["params"]) != len(mine["params"]):
                 raise ValueError(
                     "loaded state dict contains a parameter group that doesn't match the size of optimizer's group:"
-                    f" group {number} has {len(group['params'])} parameters, this optimizer's {len(mine['params'])}"
+                    f" group {number} has {len(group['params'])} parameters, this optimizer's {len(mine['params'])}; it was"
+                    " saved for another model, or parameters were frozen or added since"
                 )
             missing = [name for name in self.defaults if name not in group and name not in _YOUNG]
             if missing:
@@ -516,7 +530,11 @@ def _groups(params: Any) -> list[dict[str, Any]]:
     if isinstance(params, (set, frozenset)):
         raise TypeError(_UNORDERED)
     if isinstance(params, dict) or not isinstance(params, Iterable):
-        hint = "; give model.parameters()" if hasattr(params, "parameters") else ""
+        hint = (
+            "; give model.parameters()" if hasattr(params, "parameters") or isinstance(params, dict)
+            else "; call it, as in model.parameters()" if callable(params)
+            else ""
+        )
         raise TypeError(
             "params argument given to the optimizer should be an iterable of Tensors or dicts, but got"
             f" {type(params).__name__}{hint}"
@@ -526,7 +544,9 @@ def _groups(params: Any) -> list[dict[str, Any]]:
         spent = isinstance(params, Iterator)
         raise ValueError(
             "optimizer got an empty parameter list"
-            + (": the iterator had nothing left. It can be read once; give a list, or a new one" if spent else "")
+            + (": the iterator had nothing left. Was it read before? Then call model.parameters() anew. Or has the model"
+               " no parameters? Modules in a plain list are not found: use nn.ModuleList" if spent
+               else ": it takes tensors that require grad, such as model.parameters()")
         )
     return given if isinstance(given[0], dict) else [{"params": given}]
 
@@ -539,7 +559,7 @@ def options_of(group: dict[str, Any], differentiable: bool) -> dict[str, Any]:
             return value.reshape(()) if differentiable else value.array.item()  # type: ignore[attr-defined]
         if isinstance(value, tuple):
             return tuple([option(v) for v in value])
-        return float(value) if isinstance(value, np.floating) else value
+        return value.item() if isinstance(value, np.generic) else value
 
     return {name: option(value) for name, value in group.items() if name != "params"}
 
@@ -562,6 +582,7 @@ def _copied(p: Any, kept: Any, name: Any, counts: bool) -> Any:
 
 # -- for the optimizers of this package
 
+
 def check_lr(lr: Any, refusal: str = "Invalid learning rate: {}") -> None:
     """Refuse a learning rate that is not a number, or a tensor with one element, of zero or more."""
     if isinstance(lr, Value) and lr.array.size != 1:
@@ -571,7 +592,7 @@ def check_lr(lr: Any, refusal: str = "Invalid learning rate: {}") -> None:
     except TypeError:
         raise TypeError(f"lr should be a number, or a tensor with one element, but got {lr!r}") from None
     if not fits:
-        raise ValueError(refusal.format(lr))
+        raise ValueError(refusal.format(lr) + ", it is a number of 0 or more, such as 1e-3")
 
 
 def check_options(lr: Any, betas: Any = (), **options: Any) -> None:
@@ -579,10 +600,21 @@ def check_options(lr: Any, betas: Any = (), **options: Any) -> None:
     check_lr(lr)
     for name, value in options.items():
         if not value >= 0:
-            raise ValueError(f"Invalid {'epsilon' if name == 'eps' else name} value: {value}")
+            raise ValueError(f"Invalid {'epsilon' if name == 'eps' else name} value: {value}, it is 0 or more")
+    if isinstance(betas, (int, float)):
+        raise TypeError(f"betas should be two numbers, such as (0.9, 0.999), but got {betas}")
     for index, beta in enumerate(betas):
         if not 0 <= beta < 1:
-            raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}, it is at least 0 and less than 1, as 0.9")
+
+
+def check_closure(closure: Any, name: str) -> None:
+    """Refuse what cannot be called, such as the loss itself."""
+    if not callable(closure):
+        raise TypeError(
+            f"{name}.step(): '{type(closure).__name__}' object is not callable: it takes nothing, or a closure, a"
+            " function that computes the loss anew; for a loss at hand call loss.backward() and then step()"
+        )
 
 
 def counter(value: float = 0.0, fused: Any = None) -> Any:

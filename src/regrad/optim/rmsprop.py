@@ -29,11 +29,11 @@ class RMSprop(Optimizer):
     "Generating sequences with recurrent neural networks", arXiv:1308.0850. PyTorch: torch.optim.RMSprop.
 
     >>> w = rg.tensor([1., -2.], requires_grad=True)
-    >>> optimizer = rg.optim.RMSprop([w], lr=0.1)
+    >>> optimizer = rg.optim.RMSprop([w], lr=0.01)
     >>> (w ** 2).sum().backward()
     >>> optimizer.step()
     >>> w.detach()
-    tensor([ 0.0000, -1.0000])
+    tensor([ 0.9000, -1.9000])
     """
 
     def __init__(

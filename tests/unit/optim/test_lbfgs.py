@@ -112,6 +112,42 @@ def test_the_first_iteration_is_a_short_step_down_the_gradient():
     np.testing.assert_allclose(x.detach().numpy(), np.array([3.0, -4.0]) * (1 - 0.5 / 7))
 
 
+def waves(x):
+    return ((3 * x).sin() + 0.1 * x**2).sum()
+
+
+def powers(x):
+    return (x**4).sum() + (x**2).sum() * 1e-3
+
+
+WOLFE = {"line_search_fn": "strong_wolfe"}
+RECORDED = [  # what PyTorch 2.13 does in three steps: problem, options, evaluations, iterations, the loss at the end
+    (rosenbrock, WOLFE, 54, 44, 6.23828382e-11),
+    (rosenbrock, {**WOLFE, "max_iter": 8, "history_size": 2}, 30, 22, 1.81443102),
+    (rosenbrock, {"lr": 0.05, "max_iter": 6}, 18, 18, 148.499728),
+    (rosenbrock, {**WOLFE, "max_eval": 7}, 21, 14, 3.01693874),
+    (rosenbrock, {**WOLFE, "lr": 8.0}, 34, 17, 1.2753548e-10),
+    (rosenbrock, {**WOLFE, "tolerance_change": 0.01}, 47, 36, 0.00645010107),
+    (waves, {}, 13, 13, -3.46361778),
+    (waves, WOLFE, 14, 13, -3.46361778),
+    (waves, {**WOLFE, "max_eval": 7}, 14, 12, -3.46361778),
+    (waves, {**WOLFE, "lr": 8.0}, 18, 10, -3.46361778),
+    (waves, {**WOLFE, "tolerance_change": 0.01}, 10, 9, -3.46328423),
+    (powers, {}, 22, 22, 2.53897884e-10),
+    (powers, {**WOLFE, "max_iter": 8, "history_size": 2}, 22, 20, 6.18699381e-11),
+    (powers, {**WOLFE, "lr": 8.0}, 31, 18, 1.26899536e-10),
+]
+
+
+@pytest.mark.parametrize(("problem", "options", "evaluations", "iterations", "loss"), RECORDED)
+def test_it_goes_the_way_that_pytorch_goes(problem, options, evaluations, iterations, loss):
+    x = rg.linspace(-1.5, 2, 4, dtype=rg.float64).requires_grad_()
+    optimizer, calls = minimised([x], problem, steps=3, **options)
+    state = optimizer.state[x]
+    assert (evaluations, evaluations, iterations) == (calls, state["func_evals"], state["n_iter"])
+    assert pytest.approx(loss, rel=1e-3) == problem(x).item()
+
+
 def test_evaluations_and_iterations_are_counted_and_bounded():
     x = rg.tensor([-1.2, 1.0], dtype=rg.float64, requires_grad=True)
     optimizer, calls = minimised([x], rosenbrock, steps=3, line_search_fn="strong_wolfe", max_iter=4)

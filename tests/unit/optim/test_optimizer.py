@@ -305,6 +305,16 @@ def test_a_buffer_that_was_not_there_yet_may_be_none():
     assert 0.5 == stepped(optimizer).param_groups[0]["params"][0].item()
 
 
+def test_what_is_kept_for_no_parameter_is_saved_and_copied():
+    optimizer = SignDescent([w], lr=0.5)
+    optimizer.state["phase"] = [1, 2]
+    saved = optimizer.state_dict()
+    other = SignDescent([b], lr=0.5)
+    other.load_state_dict(saved)
+    assert [1, 2] == other.state["phase"]
+    assert other.state["phase"] is not saved["state"]["phase"]
+
+
 def adam_state(*size):
     return stepped(rg.optim.Adam([leaf(*size)])).state_dict()
 
