@@ -15,6 +15,7 @@ Start reading at `WAYS`.
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Callable
@@ -120,7 +121,7 @@ def accuracy(net: Network, digits: Digits) -> float:
     with rg.no_grad():
         scores = net(digits.images)[1]
     net.train()
-    return (scores.argmax(1) == digits.labels).float().mean().item()
+    return float((scores.argmax(1) == digits.labels).float().mean())
 
 
 def train(way: Callable[..., None], digits: Digits, held_out: Digits, epochs: int, tick: Callable[[], None]) -> Run:
@@ -128,7 +129,7 @@ def train(way: Callable[..., None], digits: Digits, held_out: Digits, epochs: in
     rg.manual_seed(0)
     net = Network()
     optimizer = rg.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-2)
-    loader = DataLoader(TensorDataset(digits.images, digits.labels), batch_size=BATCH, shuffle=True, drop_last=True)
+    loader: Any = DataLoader(TensorDataset(digits.images, digits.labels), batch_size=BATCH, shuffle=True, drop_last=True)
     schedule = rg.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(loader))
     losses, right = [], []
     for _ in range(epochs):
@@ -221,7 +222,9 @@ def draw(runs: dict[str, Run], bytes_held: dict[str, Held], digits: Digits, path
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    styles = dict(zip(WAYS, (dict(lw=5, alpha=0.35), dict(lw=2.5, ls="--"), dict(lw=1.2)), strict=True))
+    styles: dict[str, Any] = {
+        "summed": dict(lw=5, alpha=0.35), "retained": dict(lw=2.5, ls="--"), "shared": dict(lw=1.2),
+    }  # fmt: skip
     figure = plt.figure(figsize=(13, 8), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=[1, 1.15])
     curves, right, drawn, memory = (figure.add_subplot(grid[i, j]) for i in range(2) for j in range(2))
@@ -276,7 +279,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Run]:
         tasks = {name: progress.add_task(f"training, {name}", total=options.epochs) for name in WAYS}
         for name, way in WAYS.items():
             bytes_held[name] = held(way, digits)
-            runs[name] = train(way, digits, held_out, options.epochs, lambda t=tasks[name]: progress.advance(t))
+            tick = functools.partial(progress.advance, tasks[name])
+            runs[name] = train(way, digits, held_out, options.epochs, tick)
         rest = progress.add_task("timing, drawing", total=2)
         seconds = seconds_per_step(digits)
         progress.advance(rest)

@@ -29,8 +29,8 @@ class Parameter(Tensor):
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:  # noqa: D102 - the class says it
         return _shared(cls, data).requires_grad_(requires_grad)
 
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        return f"Parameter containing:\n{super().__repr__(tensor_contents=tensor_contents)}"
+    def __repr__(self, **contents: Any) -> str:  # type: ignore[override]
+        return f"Parameter containing:\n{super().__repr__(**contents)}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         twin = super().__deepcopy__(memo)
