@@ -129,7 +129,8 @@ def train(way: Callable[..., None], digits: Digits, held_out: Digits, epochs: in
     rg.manual_seed(0)
     net = Network()
     optimizer = rg.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-2)
-    loader: Any = DataLoader(TensorDataset(digits.images, digits.labels), batch_size=BATCH, shuffle=True, drop_last=True)
+    data = TensorDataset(digits.images, digits.labels)
+    loader: Any = DataLoader(data, batch_size=BATCH, shuffle=True, drop_last=True)
     schedule = rg.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * len(loader))
     losses, right = [], []
     for _ in range(epochs):
