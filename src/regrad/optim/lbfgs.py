@@ -13,7 +13,7 @@ import numpy as np
 
 from regrad.autograd.grad_mode import enable_grad
 from regrad.graph.value import Value, wrap
-from regrad.optim.optimizer import Optimizer, Writing, check_options, options_of
+from regrad.optim.optimizer import Optimizer, Writing, check_closure, check_options, options_of
 from regrad.optim.rules import wide
 
 __all__ = ["LBFGS"]
@@ -102,7 +102,7 @@ class LBFGS(Optimizer):
             with enable_grad():
                 loss = closure()
             if loss is None:
-                raise TypeError("LBFGS.step(): the closure should give back the loss, not None: end it with `return loss`")
+                raise TypeError("LBFGS.step(): the closure should return the loss, not None: end it with `return loss`")
             return loss
 
         def place(x: Any) -> None:

@@ -341,8 +341,8 @@ class Optimizer:
             raise ValueError(_UNNAMED.format("with" if named else "without"))
         if not known.isdisjoint(params):
             raise ValueError(
-                "some parameters appear in more than one parameter group: each belongs to one; leave those with options of"
-                " their own out of the other groups"
+                "some parameters appear in more than one parameter group: each belongs to one; leave those with options"
+                " of their own out of the other groups"
             )
         param_group["params"] = params
         if names:
@@ -442,8 +442,8 @@ class Optimizer:
             if len(group["params"]) != len(mine["params"]):
                 raise ValueError(
                     "loaded state dict contains a parameter group that doesn't match the size of optimizer's group:"
-                    f" group {number} has {len(group['params'])} parameters, this optimizer's {len(mine['params'])}; it was"
-                    " saved for another model, or parameters were frozen or added since"
+                    f" group {number} has {len(group['params'])} parameters, this optimizer's {len(mine['params'])}; it"
+                    " was saved for another model, or parameters were frozen or added since"
                 )
             missing = [name for name in self.defaults if name not in group and name not in _YOUNG]
             if missing:
@@ -541,13 +541,13 @@ def _groups(params: Any) -> list[dict[str, Any]]:
         )
     given = list(params)
     if not given:
-        spent = isinstance(params, Iterator)
-        raise ValueError(
-            "optimizer got an empty parameter list"
-            + (": the iterator had nothing left. Was it read before? Then call model.parameters() anew. Or has the model"
-               " no parameters? Modules in a plain list are not found: use nn.ModuleList" if spent
-               else ": it takes tensors that require grad, such as model.parameters()")
-        )
+        why = "it takes tensors that require grad, such as model.parameters()"
+        if isinstance(params, Iterator):
+            why = (
+                "the iterator had nothing left. Was it read before? Then call model.parameters() anew. Or has the model"
+                " no parameters? Modules in a plain list are not found: use nn.ModuleList"
+            )
+        raise ValueError(f"optimizer got an empty parameter list: {why}")
     return given if isinstance(given[0], dict) else [{"params": given}]
 
 
@@ -605,7 +605,7 @@ def check_options(lr: Any, betas: Any = (), **options: Any) -> None:
         raise TypeError(f"betas should be two numbers, such as (0.9, 0.999), but got {betas}")
     for index, beta in enumerate(betas):
         if not 0 <= beta < 1:
-            raise ValueError(f"Invalid beta parameter at index {index}: {beta}, it is at least 0 and less than 1, as 0.9")
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}, it is at least 0 and less than 1")
 
 
 def check_closure(closure: Any, name: str) -> None:

@@ -51,7 +51,8 @@ class SGD(Optimizer):
         check_options(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError(
-                f"Nesterov momentum requires a momentum and zero dampening: got {momentum} and {dampening}; give momentum=0.9"
+                f"Nesterov momentum requires a momentum and zero dampening: got {momentum} and {dampening};"
+                " give momentum=0.9"
             )
         defaults = dict(
             lr=lr,

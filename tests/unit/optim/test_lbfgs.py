@@ -211,6 +211,12 @@ def test_a_step_without_a_closure_says_what_a_closure_does():
         optimizer.step()
 
 
+def test_a_closure_that_returns_nothing_is_told_to_return_the_loss():
+    optimizer = rg.optim.LBFGS([rg.ones(1, requires_grad=True)])
+    with pytest.raises(TypeError, match="should return the loss, not None"):
+        optimizer.step(lambda: None)
+
+
 def test_another_line_search_is_refused_before_anything_is_evaluated():
     optimizer = rg.optim.LBFGS([rg.ones(1, requires_grad=True)], line_search_fn="armijo")
     with pytest.raises(RuntimeError, match="only 'strong_wolfe' is supported, not 'armijo'"):

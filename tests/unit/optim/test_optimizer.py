@@ -78,14 +78,17 @@ def test_the_text_of_an_optimizer_lists_its_groups():
 
 w, b = leaf(2), leaf(2)
 WRONG = {  # what is given: (error, its words)
-    "nothing": (lambda: rg.optim.SGD([]), ValueError, r"^optimizer got an empty parameter list$"),
+    "nothing": (lambda: rg.optim.SGD([]), ValueError, "^optimizer got an empty parameter list: it takes tensors"),
     "a spent generator": (lambda: rg.optim.SGD(p for p in ()), ValueError,
-                          "empty parameter list: the iterator had nothing left. It can be read once"),
+                          "empty parameter list: the iterator had nothing left. Was it read before"),
     "a tensor": (lambda: rg.optim.SGD(w), TypeError, "iterable of Tensors or dicts, but got Tensor: put it in a list"),
     "a module": (lambda: rg.optim.SGD(rg.nn.Linear(1, 1)), TypeError, r"got Linear; give model\.parameters\(\)"),
     "a dict": (lambda: rg.optim.SGD({"params": [w]}), TypeError, "iterable of Tensors or dicts, but got dict"),
     "a set": (lambda: rg.optim.SGD({w, b}), TypeError, "ordered collections"),
     "a set in a group": (lambda: rg.optim.SGD([{"params": {w, b}}]), TypeError, "Please use a list instead"),
+    "a method": (lambda: rg.optim.SGD(rg.nn.Linear(1, 1).parameters), TypeError, "got method; call it"),
+    "a list of modules": (lambda: rg.optim.SGD([rg.nn.Linear(1, 1)]), TypeError, r"Linear: give its parameters\(\)"),
+    "lists in a list": (lambda: rg.optim.SGD([[w], [b]]), TypeError, "is list: join several into one list"),
     "numbers": (lambda: rg.optim.SGD([1.0]), TypeError, "can only optimize Tensors, but one of the params is float"),
     "a computed tensor": (lambda: rg.optim.SGD([w * 2]), ValueError,
                           r"can't optimize a non-leaf Tensor.*detach\(\)\.requires_grad_\(\)"),
@@ -111,7 +114,7 @@ def test_a_mistake_in_the_parameters_is_named(what):
 
 
 OPTIONS = [
-    ("SGD", {"lr": -1}, "^Invalid learning rate: -1$"),
+    ("SGD", {"lr": -1}, "^Invalid learning rate: -1, it is a number of 0 or more"),
     ("SGD", {"lr": float("nan")}, "Invalid learning rate: nan"),
     ("SGD", {"lr": rg.ones(2)}, "Tensor lr must be 1-element"),
     ("SGD", {"momentum": -0.5}, "Invalid momentum value: -0.5"),
@@ -159,6 +162,11 @@ def test_a_learning_rate_that_is_no_number_is_refused():
     for lr in ("0.1", None):
         with pytest.raises(TypeError, match="lr should be a number, or a tensor with one element"):
             rg.optim.SGD([w], lr=lr)
+
+
+def test_betas_are_two_numbers():
+    with pytest.raises(TypeError, match=r"betas should be two numbers, such as \(0\.9, 0\.999\), but got 0\.9"):
+        rg.optim.NAdam([w], betas=0.9)
 
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adagrad"])
@@ -211,6 +219,13 @@ def test_the_closure_is_evaluated_with_recording_on_and_its_loss_returned():
         assert 2 == optimizer.step(closure).item()
     assert [0, 0] == w.tolist()
     assert optimizer.step() is None
+
+
+@pytest.mark.parametrize("name", ["SGD", "LBFGS"])
+def test_a_loss_is_no_closure(name):
+    optimizer = getattr(rg.optim, name)([leaf(1)])
+    with pytest.raises(TypeError, match=r"'Tensor' object is not callable.*loss\.backward\(\) and then step\(\)"):
+        optimizer.step(rg.tensor(1.0))
 
 
 def test_gradients_are_dropped_or_made_zero():
