@@ -9,6 +9,7 @@ ways to call a compiled function, null where nobody tells. Start reading at `sig
 from __future__ import annotations
 
 import ast
+import enum
 import importlib
 import inspect
 import json
@@ -43,6 +44,8 @@ def default(value: Any) -> str:
 
 def signature(function: Any, method: bool = False) -> str | None:
     """The parameters of a function or class, without annotations; None where Python cannot tell."""
+    if isinstance(function, enum.EnumMeta):
+        return None  # it depends on the release of Python
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
