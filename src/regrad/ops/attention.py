@@ -117,7 +117,7 @@ def _check_attention(query: Any, key: Any, value: Any, attn_mask: Any, is_causal
                          f"{len(value.shape)} instead.")
     if query.shape[-1] != key.shape[-1]:
         raise ShapeError(f"{name}: query and key must have the same last size, got {list(query.shape)} and "
-                         f"{list(key.shape)}")
+                         f"{list(key.shape)}; project one to the size of the other, as with nn.Linear")
     if key.shape[-2] != value.shape[-2]:
         raise ShapeError(f"{name}: there must be a value for each key, got {list(key.shape)} and "
                          f"{list(value.shape)}")
@@ -127,7 +127,13 @@ def _check_attention(query: Any, key: Any, value: Any, attn_mask: Any, is_causal
     if attn_mask is not None and attn_mask.array.dtype.kind != "b" and attn_mask.dtype != query.dtype:
         raise RuntimeError(f"{name}: Expected attn_mask dtype to be bool or float or to match query dtype, "
                            f"but got attn_mask.dtype: {attn_mask.dtype} and query.dtype: {query.dtype} "
-                           "instead.")
+                           "instead; of a mask of ones and zeros give mask.bool(), where True takes part")
+    if attn_mask is not None:
+        scores = (*query.shape[:-1], key.shape[-2])
+        trouble = shapes.mismatch([scores, tuple(attn_mask.shape)])
+        if trouble:
+            raise ShapeError(f"{name}: {trouble}; give a mask for the scores {list(scores)}, a row for each query and "
+                             "a column for each key")
 
 
 def scaled_dot_product_attention(query: Any, key: Any, value: Any, attn_mask: Any = None,
@@ -195,10 +201,10 @@ def _require(holds: bool, text: str) -> None:
 
 def _added(mask: Any, what: str, dtype: Any) -> Any:
     """A mask as numbers to add: 0, and -inf where a boolean one is True."""
-    if mask is None or mask.array.dtype.kind == "f":
+    if mask is None or mask.array.dtype.kind in "fV":
         return mask
     _require(mask.array.dtype.kind == "b", f"only bool and floating types of {what} are supported, got "
-                                           f"{mask.dtype}")
+                                           f"{mask.dtype}; give mask.bool(), where True takes no part")
     return wrap(np.where(mask.array, dtype.type(-np.inf), dtype.type(0)))
 
 
@@ -279,7 +285,7 @@ def multi_head_attention_forward(query: Any, key: Any, value: Any, embed_dim_to_
     (length, batch, size), sources = query.shape, key.shape[0]
     each = size // num_heads
     _require(size == embed_dim_to_check, f"was expecting embedding dimension of {embed_dim_to_check}, but "
-                                         f"got {size}")
+                                         f"got {size}: the last dimension of the query; project it with nn.Linear")
     _require(each * num_heads == size, f"embed_dim {size} not divisible by num_heads {num_heads}")
     if use_separate_proj_weight:
         _require(key.shape[:2] == value.shape[:2],
@@ -288,6 +294,9 @@ def multi_head_attention_forward(query: Any, key: Any, value: Any, embed_dim_to_
     else:
         _require(key.shape == value.shape, f"key shape {tuple(key.shape)} does not match value shape "
                                            f"{tuple(value.shape)}")
+    if key.shape[1] != batch:
+        raise ShapeError(f"multi_head_attention_forward: query has a batch of {batch}, key and value of "
+                         f"{key.shape[1]}; they must be equal")
     if is_causal and attn_mask is None:
         raise RuntimeError("multi_head_attention_forward: Need attn_mask if specifying the is_causal hint. "
                            "You may use the Transformer module method `generate_square_subsequent_mask` to "
@@ -312,7 +321,8 @@ def multi_head_attention_forward(query: Any, key: Any, value: Any, embed_dim_to_
     if key_padding_mask is not None:
         _require(tuple(key_padding_mask.shape) == (batch, sources),
                  f"Expected key_padded_mask.shape to be {(batch, sources)}, but got "
-                 f"{tuple(key_padding_mask.shape)}")
+                 f"{tuple(key_padding_mask.shape)}: a row for each sample, a column for each key, True where there is"
+                 " padding")
     _require((bias_k is None) == (bias_v is None), "bias_k and bias_v must be set together")
     if bias_k is not None:
         _require(static_k is None and static_v is None, "bias cannot be added to static key or value")
@@ -412,7 +422,8 @@ def _renorm(name: str, weight: Any, indices: Any, max_norm: float, norm_type: fl
     rows = np.unique(indices.array)
     if rows.size and (rows[0] < 0 or rows[-1] >= len(table)):
         raise IndexError(f"{name}: index out of range in self: {rows[0] if rows[0] < 0 else rows[-1]} in a "
-                         f"table of {len(table)} rows")
+                         f"table of {len(table)} rows, numbered from 0; make it of {rows[-1] + 1} rows, or look at "
+                         "where the number comes from")
     length = np.linalg.norm(table[rows], norm_type, axis=1)
     long = length > max_norm
     if long.any():
@@ -467,7 +478,8 @@ def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, int
                          f"{len(input.shape)}")
     if offsets is None or len(offsets.shape) != 1:
         raise ValueError("embedding_bag: offsets has to be a 1D "
-                         f"Tensor{' but got None' if offsets is None else ''}")
+                         f"Tensor{' but got None' if offsets is None else ''}: where in the row each "
+                         "bag begins; or give the bags as the rows of a 2D input")
     starts, total = offsets.array, input.shape[0]
     if include_last_offset and not len(starts):
         raise RuntimeError("embedding_bag: include_last_offset: number of offset should be at least 1")
@@ -581,7 +593,7 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         raise RuntimeError(f"one_hot: num_classes should be positive, got {num_classes}")
     elif classes.max() >= num_classes:
         raise RuntimeError(f"one_hot: Class values must be smaller than num_classes, got {classes.max()} of "
-                           f"{num_classes}")
+                           f"{num_classes}; give num_classes={classes.max() + 1}, or -1 to have it counted")
     return wrap((classes[..., None] == np.arange(num_classes)).astype(np.int64))
 
 
