@@ -6,6 +6,7 @@ ops. PyTorch: https://docs.pytorch.org/docs/stable/nn.html
 
 from regrad.nn import functional as functional
 from regrad.nn import init as init
+from regrad.nn import modules as modules
 from regrad.nn import parameter as parameter
 from regrad.nn import utils as utils
 from regrad.nn.activation import (
@@ -78,5 +79,5 @@ __all__ = [
     "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer",
     "TripletMarginLoss", "TripletMarginWithDistanceLoss", "Unflatten", "Unfold", "UninitializedBuffer",
     "UninitializedParameter", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d",
-    "ZeroPad3d", "functional", "init", "parameter", "utils",
+    "ZeroPad3d", "functional", "init", "modules", "parameter", "utils",
 ]  # fmt: skip
