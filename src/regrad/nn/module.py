@@ -209,13 +209,19 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         known = self.__dict__
-        if "_parameters" in known:
-            for table in ("_parameters", "_buffers", "_modules"):
-                if name in known[table]:
-                    return known[table][name]
+        if "_parameters" in known:  # spelled out, because every use of a parameter comes by here
+            table: Any = known["_parameters"]
+            if name in table:
+                return table[name]
+            table = known["_modules"]
+            if name in table:
+                return table[name]
+            table = known["_buffers"]
+            if name in table:
+                return table[name]
         hint = (
             f"; {type(self).__name__}.__init__ must call super().__init__() first" if "_parameters" not in known
-            else f", but a tensor has: a module is made and then called on tensors, as in {type(self).__name__}(...)(x)"
+            else f", but a tensor has: call the module on one, as in {type(self).__name__}(...)(x), or take a parameter"
             if hasattr(Tensor, name) and not name.startswith("_")
             else ""
         )
