@@ -215,7 +215,8 @@ class Tensor(Value):
         if g is not None:
             if not isinstance(g, Tensor):
                 raise TypeError(
-                    f"assigned grad expected to be a Tensor or None but got grad of type {type(g).__name__}"
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(g).__name__};"
+                    " convert it with rg.as_tensor"
                 )
             if g is self:
                 raise RuntimeError("can't assign Variable as its own grad")
@@ -225,8 +226,9 @@ class Tensor(Value):
                 )
             if g.array.shape != self.array.shape:
                 raise RuntimeError(
-                    f"assigned grad has data of a different size: {list(g.array.shape)} for a tensor of "
-                    f"{list(self.array.shape)}"
+                    f"attempting to assign a gradient of size '{list(g.array.shape)}' to a tensor of size"
+                    f" '{list(self.array.shape)}'. Please ensure that the gradient and the tensor are the same size:"
+                    " assigned grad has data of a different size; sum over the dimensions that are too many"
                 )
         self._grad = g
 
@@ -400,7 +402,12 @@ class Tensor(Value):
     def __format__(self, spec: str) -> str:
         if not self.array.ndim:
             return format(self.array.item(), spec)
-        return object.__format__(self, spec)
+        if spec:
+            raise TypeError(
+                f"unsupported format string passed to Tensor.__format__: {spec!r} is for a number, and this tensor has"
+                f" the shape {list(self.array.shape)}; format t.mean() or the elements, t.tolist()"
+            )
+        return str(self)
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
         fn = self.grad_fn

@@ -118,7 +118,8 @@ def _roots(
             if g.array.shape != like.shape:
                 raise RuntimeError(
                     f"Mismatch in shape: grad_output[0] has a shape of {list(g.array.shape)} and output[0]"
-                    f" has a shape of {list(like.shape)}."
+                    f" has a shape of {list(like.shape)}. Give a gradient of the output's shape, such as"
+                    " rg.ones_like(output)."
                 )
             if (g.array.dtype.kind == "c") != (like.dtype.kind == "c"):
                 raise RuntimeError(
@@ -131,6 +132,15 @@ def _roots(
         edges.append(edge)
         cotangents.append(g)
     return edges, cotangents
+
+
+def _check_wanted(wanted: list[Any]) -> None:
+    """Refuse inputs that no gradient leads to."""
+    if None in wanted:
+        raise RuntimeError(
+            f"One of the differentiated Tensors does not require grad: input {wanted.index(None)}; call"
+            " requires_grad_() on it before it is used"
+        )
 
 
 def _on_tensors(create_graph: bool) -> bool:
@@ -200,8 +210,7 @@ def backward(
         if not inputs:
             raise RuntimeError("`inputs` argument to `backward` cannot be empty")
         wanted = [edge_of(t, "`inputs`") for t in inputs]
-        if any(e is None for e in wanted):
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
+        _check_wanted(wanted)
     results = _run(edges, cotangents, wanted, "backward()", retain, create, accumulate=True)
     if wanted is not None:
         for tensor, edge, g in zip(inputs, wanted, results, strict=True):
@@ -259,16 +268,16 @@ def grad(
     if not inputs:
         raise ValueError("grad requires non-empty inputs.")
     wanted = [edge_of(t, "inputs") for t in inputs]
-    if any(e is None for e in wanted):
-        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    _check_wanted(wanted)
     edges, cotangents = _roots(outputs, grad_outputs, _on_tensors(create))
     results = _run(edges, cotangents, wanted, "grad()", retain, create, accumulate=False)
     for k, (tensor, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None:
             if not allow:
                 raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                    "allow_unused=True if this is the desired behavior."
+                    "One of the differentiated Tensors appears to not have been used in the graph. Set"
+                    f" allow_unused=True if this is the desired behavior: input {k} does not lead to the outputs. Is it"
+                    " the tensor that was used, or a copy made later?"
                 )
             if materialize_grads:
                 results[k] = wrap(np.zeros_like(tensor.array))

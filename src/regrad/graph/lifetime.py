@@ -233,9 +233,11 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
         number = next(i for i, e in enumerate(child.edges) if (e.node if type(e) is Output else e) is parent)
         name = _variable_of(parent) or operand_text(child.code, child.lasti, number)
         boundary = Boundary(name, _shape_of(parent, child, number), parent.op, parent.made_at, child.made_at)
+        whole = name.partition("[")[0]  # of a state of several parts
+        cut = f"rg.graph.detach_tree({whole})" if whole != name else f"{whole or 'h'}.detach()"
         advice = (
             f"{boundary} came over from an earlier step whose graph is gone: detach it between steps, such as"
-            f" `{name or 'h'} = {name or 'h'}.detach()`."
+            f" `{whole or 'h'} = {cut}`."
         )
     else:
         cause = "SHARED_TRUNK"
@@ -284,15 +286,23 @@ class Boundary:
 
 
 def _boundary(nodes: dict[int, Node], freer: Pass) -> tuple[Node, Node] | None:
-    """(reader, value): the newest consumed node that a younger, unconsumed node of this graph reads."""
+    """(reader, value): the newest value from before ``freer`` that hangs on consumed nodes, and who reads it after.
+
+    Where nobody reads after ``freer``: the newest consumed node that an unconsumed one reads.
+    """
     found: list[tuple[Node, Node]] = []
-    for node in nodes.values():
+    hanging: set[int] = set()  # the nodes that are consumed or lead to one that is
+    for seq in sorted(nodes):
+        node = nodes[seq]
         if type(node.saved) is not tuple:
+            hanging.add(seq)
             continue
         for edge in node.edges:
             parent = edge.node if type(edge) is Output else edge
-            if isinstance(parent, Node) and type(parent.saved) is not tuple:
-                found.append((node, parent))
+            if isinstance(parent, Node) and parent.seq in hanging:
+                hanging.add(seq)
+                if type(parent.saved) is not tuple or parent.seq < freer.seq < seq:
+                    found.append((node, parent))
     return max(found, key=lambda pair: (pair[0].seq > freer.seq, pair[1].seq), default=None)
 
 

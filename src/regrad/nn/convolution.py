@@ -66,7 +66,7 @@ class _ConvNd(Module):
         if self.in_channels % self.groups:
             raise ValueError(
                 f"{self._get_name()}: in_channels must be divisible by groups, but got {self.in_channels} and"
-                f" {self.groups}"
+                f" {self.groups}; groups=1 connects every channel with every other"
             )
 
     def _padded(self, padding: Any) -> tuple[str | tuple[int, ...], list[tuple[int, int]]]:
@@ -82,7 +82,8 @@ class _ConvNd(Module):
             raise ValueError(f"{name}: Invalid padding string {padding!r}, should be one of ('same', 'valid')")
         if any(s != 1 for s in self.stride):
             raise ValueError(
-                f"{name}: padding='same' is not supported for strided convolutions, but got stride={self.stride}"
+                f"{name}: padding='same' is not supported for strided convolutions, but got stride={self.stride}; give"
+                " the padding as a number"
             )
         reach = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
         return padding, [(r // 2, r - r // 2) for r in reach]

@@ -19,7 +19,8 @@ class _DropoutNd(Described):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: dropout probability has to be between 0 and 1, but got {p}")
+            raise ValueError(f"{type(self).__name__}: dropout probability has to be between 0 and 1, but got {p}; of"
+                             " every element the share that becomes zero")
         self.p, self.inplace = p, inplace
 
 

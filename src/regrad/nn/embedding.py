@@ -30,7 +30,7 @@ class _Table(Module):
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise AssertionError(
                     f"{type(self).__name__}: Padding_idx must be within num_embeddings, {num_embeddings}, but got"
-                    f" {padding_idx}"
+                    f" {padding_idx}; rows are numbered from 0"
                 )
             padding_idx %= num_embeddings
         self.num_embeddings, self.embedding_dim, self.padding_idx = num_embeddings, embedding_dim, padding_idx

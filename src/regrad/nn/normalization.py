@@ -454,7 +454,8 @@ class GroupNorm(_Affine):
         super().__init__()
         if num_groups <= 0 or num_channels % num_groups:
             raise ValueError(
-                f"GroupNorm: num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
+                f"GroupNorm: num_channels ({num_channels}) must be divisible by num_groups ({num_groups}): give"
+                f" {' or '.join(str(n) for n in range(1, num_channels + 1) if num_channels % n == 0)}"
             )
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self._make(num_channels, affine, affine and bias, device, dtype)

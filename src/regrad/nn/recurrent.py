@@ -151,7 +151,8 @@ class RNNBase(Module):
         if input.shape[-1] != self.input_size:
             raise ShapeError(
                 f"{self._get_name()}: input.size(-1) must be equal to input_size. Expected {self.input_size}, got"
-                f" {input.shape[-1]}, in an input {list(input.shape)}"
+                f" {input.shape[-1]}, in an input {list(input.shape)}: its last dimension holds the features of one"
+                f" time; make the layer with input_size={input.shape[-1]}, or move the features there"
             )
 
     def get_expected_hidden_size(self, input: Any, batch_sizes: Any) -> tuple[int, int, int]:
@@ -180,7 +181,11 @@ class RNNBase(Module):
             return
         shapes = self.get_expected_hidden_size(input, batch_sizes), self.get_expected_cell_size(input, batch_sizes)
         for k, (state, shape) in enumerate(zip(hidden, shapes)):
-            self.check_hidden_size(state, shape, f"Expected hidden[{k}] size {{}}, got {{}}")
+            self.check_hidden_size(
+                state, shape,
+                f"Expected hidden[{k}] size {{}}, got {{}}: (layers, batch, features), whatever batch_first; leave the"
+                " state out to start from zeros",
+            )  # fmt: skip
 
     # -- running
 
@@ -275,7 +280,9 @@ class LSTM(RNNBase):
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, tuple[Any, Any]]:
         if hx is not None and (_is_tensor(hx) or len(hx) != 2):
-            raise TypeError(f"LSTM: hx should be a tuple (h_0, c_0) of two tensors, got {_said(hx)}")
+            raise TypeError(
+                f"LSTM: hx should be a tuple (h_0, c_0) of two tensors, got {_said(hx)}; give back what the layer gave"
+            )
         return self._run(input, hx)
 
 
@@ -284,7 +291,7 @@ class _OneState(RNNBase):
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         if hx is not None and not _is_tensor(hx):
-            raise TypeError(f"{self._get_name()}: hx should be a tensor, got {_said(hx)}")
+            raise TypeError(f"{self._get_name()}: hx should be a tensor, got {_said(hx)}; only an LSTM takes two")
         out, (last,) = self._run(input, None if hx is None else (hx,))
         return out, last
 

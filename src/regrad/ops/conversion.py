@@ -234,7 +234,8 @@ def _single(x: Any, name: str) -> Any:
                 else "Boolean value of Tensor with no values is ambiguous"
             )
         error = RuntimeError if name in ("item", "is_nonzero") else ValueError
-        raise error(f"a Tensor with {x.array.size} elements cannot be converted to Scalar; reduce it first")
+        raise error(f"a Tensor with {x.array.size} elements cannot be converted to Scalar; reduce it first, as "
+                    "with .mean(), or take .tolist()")
     if name in ("int", "float") and x.array.dtype.kind == "c":
         raise RuntimeError(f"{name}(): a complex number cannot be converted without loss; take .real or .abs()")
     return x.array.item()
@@ -285,6 +286,11 @@ def _is_view(self: Any) -> bool:
     return isinstance(self._view, View)
 
 
+def cuda(self: Any, device: Any = None, non_blocking: bool = False, memory_format: Any = preserve_format) -> Any:
+    """Refused: Regrad computes on the CPU."""
+    check_device("cuda")
+
+
 def cpu(self: Any, memory_format: Any = None) -> Any:
     """This tensor: it is on the CPU."""
     return self
@@ -324,6 +330,7 @@ METHODS = {
     "is_inference": is_inference,
     "_is_view": _is_view,
     "cpu": cpu,
+    "cuda": cuda,
     "__bool__": _to_bool,
     "__int__": _to_int,
     "__float__": _to_float,

@@ -58,7 +58,8 @@ def finish(array: Any, requires_grad: bool) -> Any:
     out = wrap(array)
     if requires_grad:
         if out.array.dtype.kind not in "fcV":
-            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients; this one is "
+                               f"{dtypes.of(out.array.dtype)}: give a dtype such as rg.float32")
         leaf_for(out)
     return out
 
@@ -128,6 +129,22 @@ def _checked(array: Any, target: Any, name: str) -> Any:
     return array
 
 
+def _ragged(data: Any, dim: int = 0) -> Exception | None:
+    """What is said where nested sequences do not have equal lengths."""
+    if not isinstance(data, list) or not data:
+        return None
+    lengths = [len(part) if isinstance(part, list) else -1 for part in data]
+    odd = next((n for n in lengths if n != lengths[0]), lengths[0])
+    if odd == lengths[0]:
+        return next(filter(None, (_ragged(part, dim + 1) for part in data)), None)
+    if -1 in (odd, lengths[0]):
+        return TypeError(f"tensor(): a sequence at dim {dim} holds numbers beside sequences; give rows of equal length")
+    return ValueError(
+        f"tensor(): expected sequence of length {lengths[0]} at dim {dim + 1} (got {odd}); pad the rows to one length,"
+        " as rg.nn.utils.rnn.pad_sequence does, or keep them in a list"
+    )
+
+
 def array_of(data: Any, dtype: Any = None) -> Any:
     """A fresh array of ``data`` with PyTorch's dtype for it."""
     if isinstance(data, Value):
@@ -147,7 +164,7 @@ def array_of(data: Any, dtype: Any = None) -> Any:
         try:
             array = np.array(plain)
         except ValueError as error:
-            raise ValueError(f"tensor(): expected sequences of equal length at every dim ({error})") from None
+            raise (_ragged(plain) or error) from None
         if array.dtype.kind in "US":
             raise ValueError("tensor(): too many dimensions 'str'; give numbers")
         if array.dtype.kind == "O":
@@ -230,7 +247,7 @@ def from_numpy(array: Any) -> Any:
     array([1., 1.])
     """
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__}); rg.tensor takes numbers and lists")
     dtypes.of(array.dtype)
     return wrap(array if type(array) is np.ndarray else array.view(np.ndarray))
 

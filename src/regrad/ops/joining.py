@@ -76,7 +76,7 @@ def _misfit(xs: Sequence[Any], dim: int) -> Exception:
             if m != n and d != dim:
                 return ShapeError(f"cat: Sizes of tensors must match except in dimension {dim}. Expected "
                                   f"size {m} but got size {n} for tensor number {k} in the list, of shape "
-                                  f"{list(x.shape)}.")  # fmt: skip
+                                  f"{list(x.shape)}. Join along another dim, or cut and pad to one size.")
     return ShapeError(f"cat: cannot concatenate {[list(x.shape) for x in xs]} along {dim}")
 
 
@@ -127,7 +127,8 @@ def stacked(*xs, dim):
     for k, x in enumerate(xs):
         if x.shape != xs[0].shape:
             raise ShapeError(f"stack expects each tensor to be equal size, but got {list(xs[0].shape)} at "
-                             f"entry 0 and {list(x.shape)} at entry {k}")  # fmt: skip
+                             f"entry 0 and {list(x.shape)} at entry {k}; pad them to one size, or join "
+                             "them along a dimension that they have with cat")
     return np.stack(xs, dim)
 
 

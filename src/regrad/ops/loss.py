@@ -458,7 +458,7 @@ def _check_classes(name: str, input: Any, target: Any, weight: Any) -> None:
     if len(got) > 1 and (not want or got[0] != want[0]):
         raise ValueError(f"{name}: Expected input batch_size ({got[0]}) to match target batch_size "
                          f"({want[0] if want else 1}). The input is {list(got)} and the target {list(want)}: do both "
-                         "come from the same batch, and has no reshape mixed the samples?")
+                         "come from the same batch, and did a reshape on the way take samples apart?")
     fits = want in ((), (1,)) if len(got) == 1 else want == class_shape(got)
     if not fits:
         if len(got) <= 2 and len(want) > 1:

@@ -40,8 +40,10 @@ def dtype_of(x: Any) -> Any:
 def _tensors(name: str, **operands: Any) -> None:
     for place, (key, x) in enumerate(operands.items(), 1):
         if not isinstance(x, (Value, np.ndarray)):
+            hint = ("; take the tensor out of it: a recurrent layer gives (output, state)" if isinstance(x, tuple)
+                    else "; make one with rg.tensor" if isinstance(x, (list, int, float)) else "")
             raise TypeError(f"{name}(): argument '{key}' (position {place}) must be Tensor, not "
-                            f"{type(x).__name__}")
+                            f"{type(x).__name__}{hint}")
 
 
 # -- matmul
@@ -659,7 +661,10 @@ def _affine_trouble(input: Any, weight: Any, bias: Any = None) -> Exception:
         return NotImplementedError("linear: not implemented for 'Bool'; convert with .float()")
     outs, ins = weight.shape
     if input.shape[-1] != ins:
-        hint = "; did you mean weight.mT?" if input.shape[-1] == outs else ""
+        flat = math.prod(input.shape[1:])
+        hint = ("; did you mean weight.mT?" if input.shape[-1] == outs else
+                f"; flatten each of the {input.shape[0]} samples to {ins}: input.flatten(1)" if flat == ins else
+                f"; make the layer with in_features={input.shape[-1]}")
         return ShapeError("linear: mat1 and mat2 shapes cannot be multiplied "
                           f"({math.prod(input.shape[:-1])}x{input.shape[-1]} and {ins}x{outs}): input has "
                           f"{input.shape[-1]} features, weight takes {ins}{hint}")

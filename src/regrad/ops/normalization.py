@@ -156,7 +156,9 @@ def _check_row_shape(name: str, input: Any, normalized_shape: Any, **affine: Any
                              f"{what} of shape {list(a.shape)} and normalized_shape = {list(shape)}")
     if tuple(input.shape[len(input.shape) - len(shape) :]) != shape:
         raise ShapeError(f"{name}: Given normalized_shape={list(shape)}, expected input with shape [*, "
-                         f"{', '.join(map(str, shape))}], but got input of size {list(input.shape)}")
+                         f"{', '.join(map(str, shape))}], but got input of size {list(input.shape)}: it is "
+                         "normalised over its last dimensions, so give normalized_shape="
+                         f"{list(input.shape[len(input.shape) - len(shape) :])}, or move the dimension to the end")
     return len(shape)
 
 
@@ -190,15 +192,11 @@ def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any,
     return out, mean.detach(), rstd.detach()
 
 
-def _inverse_root(x: Any, dims: int, eps: float) -> Any:
-    return exponential.rsqrt(_row_mean(x * x, dims) + eps)
-
-
 @general(x=lambda g, x, weight, rstd, *, dims: _row_pull([g[0], None, g[1]], x, weight, None, rstd, dims),
          weight=lambda g, x, rstd, *, dims: _row_weight(g, x, None, rstd, dims),
          jvp=lambda args, outs, tangents, params:
-             _row_push(args[0], args[1], None, _inverse_root(args[0], **params), (*tangents, None), params["dims"])[0],
-         outs=("out", "rstd"), visible=1, name="rms_norm",
+             _row_push(args[0], args[1], None, outs[1], (*tangents, None), params["dims"])[::2],
+         outs=("out", "rstd"), name="rms_norm",
          shape=lambda x, weight, *, dims, eps: [tuple(x), (*x[: len(x) - dims], *(1,) * dims)])  # fmt: skip
 def root_norm(x, weight, *, dims, eps):
     """``x`` divided by the root of its mean square over the last ``dims`` dimensions, times ``weight``."""
@@ -219,7 +217,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     if eps is None and input.array.dtype.kind in "fcV":
         kind = dtypes.of(input.array.dtype).to_real()
         eps = dtypes.finfo(kind if kind.itemsize > 2 else dtypes.float32).eps
-    return root_norm(input, weight, dims=dims, eps=0.0 if eps is None else eps)
+    return root_norm(input, weight, dims=dims, eps=0.0 if eps is None else eps)[0]
 
 
 # -- groups of channels

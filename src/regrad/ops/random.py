@@ -522,7 +522,8 @@ def multinomial(
         raise RuntimeError(f"multinomial: cannot sample n_sample <= 0 samples, got {num_samples}")
     rows = np.atleast_2d(weights).astype("f8")
     if not np.all(np.isfinite(rows)) or np.any(rows < 0):
-        raise RuntimeError("multinomial: probability tensor contains either `inf`, `nan` or element < 0")
+        raise RuntimeError("multinomial: probability tensor contains either `inf`, `nan` or element < 0;"
+                           " of logits take softmax first")
     if np.any(rows.sum(1) <= 0):
         raise RuntimeError("multinomial: invalid multinomial distribution (sum of probabilities <= 0)")
     if not replacement and num_samples > rows.shape[1]:

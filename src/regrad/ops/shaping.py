@@ -79,7 +79,8 @@ def _resolved(name: str, sizes: Sequence[Any], count: int) -> tuple[int, ...]:
         raise ShapeError(f"{name}: cannot reshape tensor of 0 elements into shape {list(shape)} because the "
                          "unspecified dimension size -1 can be any value and is ambiguous; write the size "
                          "out")  # fmt: skip
-    raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {count}")
+    hint = f"{count} is no multiple of {known}" if hole >= 0 else f"that makes {known}; one may be -1, for what is left"
+    raise ShapeError(f"{name}: shape '{list(shape)}' is invalid for input of size {count}: {hint}")
 
 
 def asked(_: Any, *, shape: Any, **__: Any) -> tuple[int, ...]:

@@ -153,7 +153,7 @@ def _item(e: Any) -> tuple[Any, int]:
             return (e, ndim) if ndim else (operator.truth(e), 0)
         if dtype != _BYTE:
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors, got "
-                             f"{dtypes.of(dtype)}")  # fmt: skip
+                             f"{dtypes.of(dtype)}; convert it with .long(), or make a mask with a comparison")
         if not ndim:
             return operator.truth(e), 0
         warnings.warn("indexing with dtype uint8 is now deprecated, please use a dtype bool "

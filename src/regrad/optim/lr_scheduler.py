@@ -58,7 +58,8 @@ _OVERRIDDEN = (
 )
 _EPOCH = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
-    "`scheduler.step()` to step the scheduler. With an epoch, the closed form of the schedule is used where it has one."
+    "`scheduler.step()` to step the scheduler. With an epoch, the closed form of the schedule is used where it has"
+    " one; a loss to watch is for ReduceLROnPlateau."
 )
 _ASKED = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
 
@@ -863,7 +864,10 @@ class OneCycleLR(_Cycling):
         elif epochs is not None and steps_per_epoch is not None:
             counts = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
         else:
-            raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+            raise ValueError(
+                "You must define either total_steps OR (epochs AND steps_per_epoch): the steps of the whole run, such"
+                " as epochs=10, steps_per_epoch=len(loader)"
+            )
         for name, count in counts.items():
             if not isinstance(count, int) or count <= 0:
                 raise ValueError(f"Expected positive integer {name}, but got {count}")
@@ -1102,7 +1106,9 @@ class ReduceLROnPlateau(LRScheduler):
     ) -> None:
         check_optimizer(self, optimizer)
         if factor >= 1.0:
-            raise ValueError(f"Factor should be < 1.0. ReduceLROnPlateau multiplies the lr by it; got {factor}")
+            raise ValueError(
+                f"Factor should be < 1.0. ReduceLROnPlateau multiplies the lr by it; got {factor}, 0.1 is usual"
+            )
         if mode not in {"min", "max"}:
             raise ValueError(f"mode {mode} is unknown! ReduceLROnPlateau takes 'min' or 'max'")
         if threshold_mode not in {"rel", "abs"}:

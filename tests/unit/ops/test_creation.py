@@ -67,7 +67,9 @@ def test_the_default_dtype_is_what_floats_get():
 @pytest.mark.parametrize(
     ("data", "error", "words"),
     [
-        ([[1], [2, 3]], ValueError, "expected sequences of equal length at every dim"),
+        ([[1], [2, 3]], ValueError, r"expected sequence of length 1 at dim 1 \(got 2\); pad the rows"),
+        ([[[1], [2]], [[3], [4, 5]]], ValueError, r"expected sequence of length 1 at dim 2 \(got 2\)"),
+        ([1, [2]], TypeError, "at dim 0 holds numbers beside sequences"),
         (2**63, ValueError, "Overflow when unpacking long"),
         ([2**64], ValueError, "Overflow when unpacking long"),
         ("a", TypeError, "cannot make a tensor of str"),

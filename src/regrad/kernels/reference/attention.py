@@ -108,7 +108,8 @@ def embed(weight: Array, indices: Array) -> Array:
     """The rows of ``weight`` at ``indices``. Raises IndexError for one that is out of range."""
     if outside(indices, len(weight)):
         wrong = indices[(indices < 0) | (indices >= len(weight))][0]
-        raise IndexError(f"embedding: index out of range in self: {wrong} in a table of {len(weight)} rows")
+        raise IndexError(f"embedding: index out of range in self: {wrong} in a table of {len(weight)} rows, numbered "
+                         f"from 0; make it of {indices.max() + 1} rows, or look at where the number comes from")
     return weight.take(indices, 0)
 
 

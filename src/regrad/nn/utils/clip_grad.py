@@ -144,9 +144,10 @@ def _total(call: str, tensors: list[Any], norm_type: Any, error_if_nonfinite: bo
     if error_if_nonfinite and not np.isfinite(total.array):
         bad = [k for k, x in enumerate(tensors) if not np.isfinite(x.array).all()]
         if bad:
-            name = getattr(owners[bad[0]], "name", None) if owners else None
-            where = f"{len(bad)} of {len(tensors)} hold nan or inf, first number {bad[0]}"
-            where += f", {name!r}" if name else ""
+            names = [getattr(owners[k], "name", None) if owners else None for k in bad]
+            said = ", ".join(f"number {k}, {name!r}" if name else f"number {k}" for k, name in zip(bad[:8], names))
+            where = f"{len(bad)} of {len(tensors)} hold nan or inf: {said}{', ...' if len(bad) > 8 else ''}"
+            where += "; run the step again under rg.autograd.detect_anomaly() to see where it comes from"
         else:
             where = "all are finite, but their squares or powers are too large for their dtype"
         raise RuntimeError(

@@ -272,7 +272,7 @@ def register_parametrization(
     else:
         raise ValueError(
             f"Module '{module}' does not have a parameter, a buffer, or a parametrized element with name"
-            f" '{tensor_name}'"
+            f" '{tensor_name}': give one of {[*module._parameters, *module._buffers]}"
         )
     return module
 

@@ -202,7 +202,8 @@ class _ByAmount(BasePruningMethod):
             raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
         if not (amount >= 0 if isinstance(amount, (int, np.integer)) else 0 <= amount <= 1):
             raise ValueError(
-                f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer"
+                f"amount={amount} should either be a float in the range [0, 1] or a non-negative integer:"
+                " the share of the elements to prune, or their number"
             )
         self.amount = amount
 

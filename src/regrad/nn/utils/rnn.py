@@ -156,6 +156,7 @@ def pack_padded_sequence(input: Any, lengths: Any, batch_first: bool = False, en
     if counts[-1] <= 0:
         raise RuntimeError(
             "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"
+            f", {counts[-1]}: leave empty sequences out"
         )
     if counts[0] > steps:
         raise ShapeError(f"pack_padded_sequence: a length of {counts[0]}, but the input has {steps} steps")

@@ -96,7 +96,8 @@ def find_hook(module: Any, kind: type[Any], name: str) -> int | None:
 def weight_of(call: str, module: Any, name: str) -> Any:
     """The parameter to be normalised."""
     if name not in module._parameters:
-        raise KeyError(f"{call}: {type(module).__name__} has no parameter {name!r}, only {list(module._parameters)}")
+        kind = AttributeError if call == "weight_norm" else KeyError  # as in PyTorch
+        raise kind(f"{call}: {type(module).__name__} has no parameter {name!r}; give one of {list(module._parameters)}")
     weight = module._parameters[name]
     if weight is None:
         raise ValueError(f"`{call}` cannot be applied as parameter `{name}` is None")

@@ -22,7 +22,10 @@ from regrad.tensor import Tensor
 
 __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
 
-_WORDS = "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
+_WORDS = (
+    "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}; return one of these"
+    " from the dataset, or pass a collate_fn, which makes a batch of a list of samples"
+)
 
 
 def _refusal(kind: type[Exception], text: str, entry: int) -> Any:
@@ -73,7 +76,8 @@ def collate(batch: Any, *, collate_fn_map: dict[Any, Callable[..., Any]] | None 
 def _values(batch: Any, key: Any, collate_fn_map: Any) -> Any:
     for entry, sample in enumerate(batch):
         if key not in sample:
-            raise _refusal(KeyError, f"default_collate: sample 0 has the key {key!r}, sample {entry} has not", entry)
+            raise _refusal(KeyError, f"default_collate: sample 0 has the key {key!r}, sample {entry} has not; give all"
+                           " samples the same keys, or pass a collate_fn", entry)  # fmt: skip
     return _inner(f"[{key!r}]", [sample[key] for sample in batch], collate_fn_map)
 
 

@@ -126,11 +126,15 @@ class DataLoader(Generic[T_co]):
                         f" {name}={given}; the order of a stream is made by its __iter__"
                     )
         if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
+            raise ValueError(
+                "sampler option is mutually exclusive with shuffle: the sampler says the order; leave shuffle out, or"
+                " take a RandomSampler"
+            )
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last:"
+                    " it yields the numbers of whole batches; leave those out"
                 )
             batch_size = None
         elif batch_size is None and drop_last:

@@ -97,7 +97,8 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
                 )
         if any(tensors[0].size(0) != tensor.size(0) for tensor in tensors):
             sizes = ", ".join(str(tensor.size(0)) for tensor in tensors)
-            raise AssertionError(f"Size mismatch between tensors: their first dimensions are {sizes}")
+            raise AssertionError(f"Size mismatch between tensors: their first dimensions are {sizes}; each has"
+                                 " one entry for every sample")
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple[Any, ...]:

@@ -59,7 +59,7 @@ def _length(data_source: Any) -> int:
 def _positive(**number: Any) -> None:
     ((name, value),) = number.items()
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise ValueError(f"{name} should be a positive integer value, but got {name}={value!r}")
+        raise ValueError(f"{name} should be a positive integer value, but got {name}={value!r}; give 1 or more")
 
 
 class SequentialSampler(Sampler[int]):
@@ -105,7 +105,8 @@ class RandomSampler(Sampler[int]):
         self.generator = generator
         if num_samples is None and self.num_samples == 0:
             raise ValueError(
-                "num_samples should be a positive integer value, but got num_samples=0: the dataset is empty"
+                "num_samples should be a positive integer value, but got num_samples=0: the dataset is empty; look at"
+                " how it finds its samples"
             )
         _positive(num_samples=self.num_samples)
 

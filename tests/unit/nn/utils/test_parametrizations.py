@@ -231,7 +231,7 @@ REFUSED = {
     "no iterations": (lambda: new.spectral_norm(linear(), n_power_iterations=0), ValueError, "to be positive"),
     "no iterations, old": (lambda: spectral_norm(linear(), n_power_iterations=0), ValueError, "to be positive"),
     "spectral norm of nothing": (lambda: spectral_norm(linear(), "foo"), KeyError, "no parameter 'foo'"),
-    "weight norm of nothing": (lambda: old_weight_norm(linear(), "foo"), KeyError, "no parameter 'foo'"),
+    "weight norm of nothing": (lambda: old_weight_norm(linear(), "foo"), AttributeError, "no parameter 'foo'"),
     "a bias that is None": (lambda: spectral_norm(nn.Linear(2, 2, bias=False), "bias"), ValueError, "`bias` is None"),
     "a lazy layer": (lambda: spectral_norm(nn.LazyLinear(2)), ValueError, "can't have uninitialized parameters"),
     "two weight norms": (two(old_weight_norm), RuntimeError, "two weight_norm hooks"),
