@@ -619,8 +619,11 @@ _REFLECTED = {
 }
 
 
-def general_call(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """Run ``op`` with everything that the per-op path leaves out: promotion, several results, policies, tangents."""
+def general_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], whole: bool = False) -> Any:
+    """Run ``op`` with everything that the per-op path leaves out: promotion, several results, policies, tangents.
+
+    ``whole`` asks for all results, also those that are not for users.
+    """
     m = mode()
     some = None
     plain_array = False
@@ -649,12 +652,12 @@ def general_call(op: Op, args: tuple[Any, ...], params: dict[str, Any]) -> Any:
     if op.policy is not None:
         args = _promote(op, args)
     if m.dual:
-        answer = _dual_call(op, args, params, m)
+        answer = _dual_call(op, args, params, m, whole)
         if answer is not NotImplemented:
             return answer
     arrays = tuple(a.array if isinstance(a, Value) else a for a in args)
     out = _run_kernel(op, arrays, params)
-    return _record(op, args, arrays, out, params, m)
+    return _record(op, args, arrays, out, params, m, whole)
 
 
 def _run_kernel(op: Op, arrays: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -721,7 +724,13 @@ def _promote(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _record(
-    op: Op, args: tuple[Any, ...], arrays: tuple[Any, ...], out: Any, params: dict[str, Any], m: Any
+    op: Op,
+    args: tuple[Any, ...],
+    arrays: tuple[Any, ...],
+    out: Any,
+    params: dict[str, Any],
+    m: Any,
+    whole: bool = False,
 ) -> Any:
     """Wrap the results and, if a gradient may be asked for, make their node."""
     edges: list[Any] = []
@@ -797,8 +806,14 @@ def _record(
                     results[k].edge = Output(node, place, len(every))
     if not many_out:
         return results[0]
-    shown = results if op.outs == ("out",) else results[: op.visible]
-    return shown[0] if op.visible == 1 and op.outs != ("out",) else tuple(shown)
+    return tuple(results) if whole else _shown(op, tuple(results))
+
+
+def _shown(op: Op, results: tuple[Any, ...]) -> Any:
+    """What a caller gets of several results."""
+    if op.outs == ("out",):
+        return results
+    return results[0] if op.visible == 1 else results[: op.visible]
 
 
 def _slot(op: Op, source: tuple[str, int], arrays: tuple[Any, ...], outs: tuple[Any, ...]) -> Any:
@@ -863,7 +878,7 @@ def _without(value: Any, level: int) -> Any:
     return bare
 
 
-def _dual_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], m: Any) -> Any:
+def _dual_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], m: Any, whole: bool) -> Any:
     """Run ``op`` on duals: the op on the primals, its derivative on the tangents, at the innermost level present."""
     levels = {level for a in args for level in _tangents(a)}
     if not levels:
@@ -871,7 +886,7 @@ def _dual_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], m: Any) ->
     level = max(levels)
     bare = tuple(_without(a, level) for a in args)
     tangents = tuple(_tangents(a).get(level) for a in args)
-    out = general_call(op, bare, params)
+    out = general_call(op, bare, params, True)  # a rule may read the others, and then their tangents too
     outs = out if isinstance(out, tuple) else (out,)
     if op.viewing and bare[0] is not args[0]:
         for view in (o._view for o in outs):
@@ -887,7 +902,7 @@ def _dual_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], m: Any) ->
     node = edge.node if type(edge) is Output else edge
     if m.record and isinstance(node, Node) and node.plan.op is op:
         _keep_tangents(node, args, tangents, moved, level)
-    return out
+    return _shown(op, out) if isinstance(out, tuple) and not whole else out
 
 
 def _keep_tangents(

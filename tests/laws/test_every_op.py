@@ -245,6 +245,31 @@ def test_second_derivative_agrees_with_differences(op: Any, sample: Sample) -> N
     assert actual == pytest.approx(expected, rel=20 * sample.tol, abs=20 * sample.tol)
 
 
+@pytest.mark.parametrize(("op", "sample"), [c for c in SMOOTH if c.values[1].second])
+def test_the_tangent_of_a_gradient_agrees_with_differences(op: Any, sample: Sample) -> None:
+    where = ruled(op, sample.args)
+    moves = [sample.projected(i, noise(sample.args[i], 3 + i)) for i in where]
+    with rg.autograd.forward_ad.dual_level():
+        given = leaves(sample.args, where)
+        for i, t in zip(where, moves, strict=True):
+            given[i] = rg.autograd.forward_ad.make_dual(given[i], wrap(t))
+        out = op.caller(*given, **sample.params)
+        outs = list(out) if isinstance(out, (tuple, list)) else [out]
+        chosen = [outs[k] for k in floating(outs)]
+        if not chosen:
+            return
+        cots = [wrap(noise(o.array, 7 * k)) for k, o in zip(floating(outs), chosen, strict=True)]
+        grads = rg.autograd.grad(chosen, [given[i] for i in where], cots, allow_unused=True)
+        pushed = [None if g is None else rg.autograd.forward_ad.unpack_dual(g).tangent for g in grads]
+
+    def first(args: list[Any]) -> list[np.ndarray]:
+        return gradients(op, Sample(*args, **sample.params))[2]
+
+    for t, d in zip(pushed, slope(first, sample.args, where, moves), strict=True):
+        got = np.zeros_like(d) if t is None else t.array
+        np.testing.assert_allclose(got, d, rtol=200 * sample.tol, atol=200 * sample.tol)
+
+
 @pytest.mark.parametrize(("op", "sample"), SMOOTH)
 def test_the_rule_on_arrays_equals_the_rule_on_tensors(op: Any, sample: Sample) -> None:
     _, _, grads, chosen = gradients(op, sample)

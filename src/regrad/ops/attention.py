@@ -86,9 +86,10 @@ def _attention_push(xs: Any, tangents: Any, causal: bool, scale: float) -> Any:
             moved = piece if moved is None else moved + piece
     out = None if of_v is None else matmul(p, of_v)
     if moved is None:
-        return out
-    piece = matmul(p * (moved - summed(p * moved, -1, True)), v)
-    return piece if out is None else out + piece
+        return out, None
+    level = summed(p * moved, -1, True)
+    piece = matmul(p * (moved - level), v)
+    return piece if out is None else out + piece, shaping.squeeze(level, -1)
 
 
 def _attended_shapes(*xs: Any, causal: bool, scale: float) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from regrad import shapes
-from regrad.declare import elementwise, general, linear, refresh
+from regrad.declare import elementwise, general, general_call, linear, refresh
 from regrad.graph import engine
 from regrad.graph.modes import Switch, mode
 from regrad.graph.value import Value, View, root, wrap
@@ -201,8 +201,9 @@ def transposed_jvp(op: Any, args: Any, outs: Any, tangents: Any, params: Any) ->
         for i, t in enumerate(tangents):
             if t is not None:
                 source = args[i]
-                leaves[i] = source if _edge(source) is not None else _as_leaf(leaves[i])
-        again = op.caller(*leaves, **params)
+                # times one: an argument of its own, also where one argument was computed from another
+                leaves[i] = source * 1 if _edge(source) is not None else _as_leaf(leaves[i])
+        again = general_call(op, tuple(leaves), params, True)
         again = again if isinstance(again, tuple) else (again,)
         chosen = [k for k, o in enumerate(again) if o.edge is not None]
         dummies = [_as_leaf(wrap(np.zeros_like(again[k].array))) for k in chosen]

@@ -405,7 +405,8 @@ def entropy_pull(s, logp, target):
 
 
 def _entropy_push(t: Any, x: Any, target: Any, weight: Any, **params: Any) -> Any:
-    return picked(t - summed(t * softmax(x, 1), 1, True), target, weight, **params)
+    moved = t - summed(t * softmax(x, 1), 1, True)  # the logarithms
+    return picked(moved, target, weight, **params), moved
 
 
 def _entropy_rule(g: Any, target: Any, counts: Any, logp: Any) -> Any:

@@ -196,7 +196,7 @@ def native_layer_norm(input: Any, normalized_shape: Any, weight: Any, bias: Any,
          weight=lambda g, x, rstd, *, dims: _row_weight(g, x, None, rstd, dims),
          jvp=lambda args, outs, tangents, params:
              _row_push(args[0], args[1], None, outs[1], (*tangents, None), params["dims"])[::2],
-         outs=("out", "rstd"), name="rms_norm",
+         outs=("out", "rstd"), visible=1, name="rms_norm",
          shape=lambda x, weight, *, dims, eps: [tuple(x), (*x[: len(x) - dims], *(1,) * dims)])  # fmt: skip
 def root_norm(x, weight, *, dims, eps):
     """``x`` divided by the root of its mean square over the last ``dims`` dimensions, times ``weight``."""
@@ -217,7 +217,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     if eps is None and input.array.dtype.kind in "fcV":
         kind = dtypes.of(input.array.dtype).to_real()
         eps = dtypes.finfo(kind if kind.itemsize > 2 else dtypes.float32).eps
-    return root_norm(input, weight, dims=dims, eps=0.0 if eps is None else eps)[0]
+    return root_norm(input, weight, dims=dims, eps=0.0 if eps is None else eps)
 
 
 # -- groups of channels

@@ -133,3 +133,19 @@ def test_making_a_dual_needs_a_level() -> None:
 def test_what_is_refused(call: Any, kind: type[Exception], text: str) -> None:
     with fw.dual_level(), pytest.raises(kind, match=re.escape(text)):
         call()
+
+
+SCORES = [[0.5, -1.0, 2.0, 0.1], [1.5, 0.3, -0.2, 0.7], [-0.4, 0.9, 0.6, -1.1]]
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda x: (rg.nn.functional.scaled_dot_product_attention(x, x * 2, x) ** 2).sum(),
+        lambda x: (rg.rms_norm(x, (4,)) ** 3).sum(),
+        lambda x: rg.nn.functional.cross_entropy(x, rg.tensor([1, 3, 0])) ** 2,
+    ],
+)
+def test_results_that_only_a_rule_sees_have_tangents(loss: Any) -> None:
+    forward, backward = rg.func.hessian(loss), rg.func.jacrev(rg.func.jacrev(loss))
+    rg.testing.assert_close(forward(t(SCORES)), backward(t(SCORES)))

@@ -155,6 +155,17 @@ def test_derivatives_of_both_orders_and_modes_agree_with_differences(cls, build)
     assert rg.autograd.gradgradcheck(f, (x, *states, *parameters), fast_mode=True)
 
 
+@pytest.mark.parametrize(("cls", "kind"), KINDS)
+@pytest.mark.filterwarnings("ignore::regrad.errors.LoopWarning")
+def test_forward_over_reverse_is_reverse_over_reverse(cls, kind):
+    net, x = cls(I, H, **kind, dtype=rg.float64), noise(2, 1, I)
+
+    def loss(x):
+        return (net(x)[0] ** 3).sum()
+
+    rg.testing.assert_close(rg.func.jacrev(rg.func.jacrev(loss))(x), rg.func.hessian(loss)(x))
+
+
 def test_a_layer_is_one_op_however_long_the_sequence():
     def nodes(length):
         seen, stack = set(), [nn.LSTM(I, H)(rg.ones(length, B, I))[0].grad_fn]
