@@ -8,7 +8,7 @@ PYTHON ?= python3
 help: ## show these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/installed ## train a small network, see its graph, meet the errors that explain themselves
+demo: .venv/installed ## two losses over one encoder, on real digits: a table, and a picture in regrad-demo.png
 	.venv/bin/python -m regrad.cli.demo
 
 # One BLAS thread a worker: two workers that each ask for every core slow each other down.
@@ -24,7 +24,7 @@ check: .venv/installed ## lint, types, and which room imports which
 bench: .venv-compare/installed ## time Regrad beside PyTorch
 	.venv-compare/bin/python benchmarks/run.py
 
-compare: .venv-compare/installed ## check Regrad's results against PyTorch's
+compare: .venv-compare/installed ## check Regrad's results and trainings against PyTorch's
 	.venv-compare/bin/python -m pytest tests/compare -q
 
 fuzz: .venv/installed ## run the property tests with many more examples
@@ -35,7 +35,7 @@ clean: ## remove the virtual environments and every cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: EXTRAS = demo,test,check
-.venv-compare/installed: EXTRAS = test,compare
+.venv-compare/installed: EXTRAS = demo,test,compare
 
 .venv/installed .venv-compare/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else \
