@@ -357,12 +357,19 @@ def _values_in_scope() -> Iterator[tuple[str, Value]]:
 
 
 def _variable_of(node: Node) -> str:
-    """The name under which the user holds the node's result, if any."""
+    """The name under which the user holds the node's result, or what the same call has given since; empty if none."""
+    since = ""
     for name, value in _values_in_scope():
         edge = value.edge.node if type(value.edge) is Output else value.edge
         if edge is node:
             return name
-    return ""
+        if not since and isinstance(edge, Node) and _call_of(edge) == _call_of(node):
+            since = name
+    return since
+
+
+def _call_of(node: Node) -> tuple[Any, ...]:
+    return node.code, node.lasti, node.plan.op
 
 
 def _shape_of(node: Node, reader: Node, number: int) -> tuple[int, ...] | None:

@@ -101,7 +101,10 @@ class _NormBase(_Affine):
     def _check_input_dim(self, input: Any) -> None:
         if input.ndim not in self._sizes:
             expected = " or ".join(f"{n}D" for n in self._sizes)
-            raise ValueError(f"{self._get_name()}: expected {expected} input (got {input.ndim}D input)")
+            raise ValueError(
+                f"{self._get_name()}: expected {expected} input (got {input.ndim}D input): batch and channels first;"
+                " there are layers of this kind for 1, 2 and 3 dimensions behind these"
+            )
 
     def _channel_dim(self, input: Any) -> int:
         return 1

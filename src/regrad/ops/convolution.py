@@ -196,7 +196,7 @@ def _instead(size: list[int], dims: int, channels: int) -> str:
         return f"; if the channels come last, give input.movedim(-1, {len(size) - dims - 1})"
     if channels == 1 and len(size) == dims + 1:
         return "; if this is a batch without channels, give input.unsqueeze(1)"
-    return ""
+    return f"; make the layer for {size[-1 - dims]} channels, or give the input {channels}"
 
 
 def _named_padding(name: str, padding: str, w: Any, stride: Any, dilation: Any) -> tuple[Any, ...]:

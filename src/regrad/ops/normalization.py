@@ -299,9 +299,10 @@ def _check_channels(name: str, input: Any, **given: Any) -> None:
     for what, a in given.items():
         if a is not None and tuple(a.shape) != (size[1],):
             count = a.shape[0] if len(a.shape) == 1 else f"of shape {list(a.shape)}"
-            advice = "; if the channels come last, give input.movedim(-1, 1)" if count == size[-1] else ""
+            advice = ("if the channels come last, give input.movedim(-1, 1)" if count == size[-1]
+                      else f"make the layer for {size[1]} channels")
             raise ShapeError(f"{name}: {what} should contain {size[1]} elements not {count}{called(a)}: the input "
-                             f"{size} has {size[1]} channels, in dimension 1{advice}")
+                             f"{size} has {size[1]} channels, in dimension 1; {advice}")
 
 
 def _check_dtypes(name: str, input: Any, **given: Any) -> None:

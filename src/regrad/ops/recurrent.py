@@ -434,7 +434,8 @@ def cell(kind: str, input: Any, states: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_
     if len(input.shape) != 2:
         raise ShapeError(f"{name}: input must have 2 dimensions (batch, features), got {list(input.shape)}")
     if input.shape[1] != w_ih.shape[1]:
-        raise ShapeError(f"{name}: input has inconsistent input_size: got {input.shape[1]} expected {w_ih.shape[1]}")
+        raise ShapeError(f"{name}: input has inconsistent input_size: got {input.shape[1]} expected {w_ih.shape[1]};"
+                         f" make the cell with input_size={input.shape[1]}")
     for k, state in enumerate(states):
         if state is not None and (len(state.shape) != 2 or state.shape[0] != input.shape[0]):
             raise ShapeError(f"{name}: Input batch size {input.shape[0]} doesn't match hidden{k} batch size "

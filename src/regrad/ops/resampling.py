@@ -62,7 +62,7 @@ def _target(size: Any, scale_factor: Any, places: Any) -> tuple[Any, Any]:
     if size is not None and scale_factor is not None:
         raise ValueError("interpolate: only one of size or scale_factor should be defined")
     if size is None and scale_factor is None:
-        raise ValueError("interpolate: either size or scale_factor should be defined")
+        raise ValueError("interpolate: either size or scale_factor should be defined, such as scale_factor=2")
     given, what = (size, "size") if size is not None else (scale_factor, "scale_factor")
     several = list(given) if isinstance(given, (tuple, list)) else [given] * len(places)
     if len(several) != len(places):

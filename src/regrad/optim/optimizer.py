@@ -529,9 +529,10 @@ def _groups(params: Any) -> list[dict[str, Any]]:
         )
     if isinstance(params, (set, frozenset)):
         raise TypeError(_UNORDERED)
-    if isinstance(params, dict) or not isinstance(params, Iterable):
+    is_model = hasattr(params, "parameters")
+    if is_model or isinstance(params, dict) or not isinstance(params, Iterable):
         hint = (
-            "; give model.parameters()" if hasattr(params, "parameters") or isinstance(params, dict)
+            "; give model.parameters()" if is_model or isinstance(params, dict)
             else "; call it, as in model.parameters()" if callable(params)
             else ""
         )
