@@ -35,8 +35,8 @@ def check_targets(
         advice = (f"a label to be left out takes ignore_index={worst}" if worst < 0
                   else "subtract 1 from labels that start at 1" if worst == classes and target.min() > 0
                   else f"give the model an output of {target.max() + 1} classes, or look at the labels")
-        raise error(f"{name}: Target {worst} is out of bounds, out of range; there are {classes} classes, numbered "
-                    f"from 0 to {classes - 1}: {advice}")
+        what = f"Target {worst} is out of bounds" if error is IndexError else f"target out of range, {worst}"
+        raise error(f"{name}: {what}; there are {classes} classes, numbered from 0 to {classes - 1}: {advice}")
     return ignored
 
 
