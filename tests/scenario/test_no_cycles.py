@@ -141,6 +141,7 @@ def test_j3_a_chain_of_a_million_ops_builds_runs_and_dies() -> None:
 
 
 def test_j3_a_ladder_of_splits_and_joins_dies() -> None:
+    before = rg.graph.memory_stats()["nodes"]
     x = rg.ones(4, requires_grad=True)
     y = x
     for _ in range(20_000):
@@ -149,7 +150,7 @@ def test_j3_a_ladder_of_splits_and_joins_dies() -> None:
     y.sum().backward()
     assert x.grad.tolist() == [1.0] * 4
     del y, a, b
-    assert rg.graph.memory_stats()["nodes"] == 0
+    assert rg.graph.memory_stats()["nodes"] == before
 
 
 def test_j3_the_work_grows_linearly() -> None:
