@@ -263,7 +263,11 @@ class _Reader:
 
     def node(self, entry: dict[str, Any]) -> Node:
         node = object.__new__(Node)
-        node.plan = self.op(entry["op"]).plan(entry["mask"], entry["complex"])
+        op, mask = self.op(entry["op"]), entry["mask"]
+        ruled = 1 if op.many else sum(1 << i for i, name in enumerate(op.args) if name in op.rules)
+        if type(mask) is not int or not 0 < mask <= ruled or mask & ~ruled:
+            raise ValueError(f"rg.loads: the header is damaged: {op.name!r} has no rules for the inputs {mask!r}")
+        node.plan = op.plan(mask, bool(entry["complex"]))
         node.edges = tuple(self.edge(e) for e in entry["edges"])
         node.saved = tuple(self.thing(e) for e in entry["saved"])
         node.params, node.shapes, node.extra = self.thing(entry["params"]), self.thing(entry["shapes"]), None

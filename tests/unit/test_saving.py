@@ -1,6 +1,7 @@
 """Tensors as bytes: shared memory, graphs that go on, and bytes that are refused."""
 
 import copy
+import json
 import pickle
 import random
 
@@ -120,6 +121,18 @@ def test_bytes_that_are_foreign_cut_or_too_long_are_refused():
     for bad in cases:
         with pytest.raises(ValueError, match=r"rg\.loads: "):
             rg.loads(bad)
+
+
+@pytest.mark.parametrize("mask", [0, -1, 4, 1 << 40, 1.0, None, "1"])
+def test_a_graph_with_inputs_that_an_op_does_not_have_is_refused(mask):
+    raw = rg.dumps((rg.tensor([1.0], requires_grad=True) * 2.0).sum(), graph=True)
+    size = int.from_bytes(raw[8:16], "little")
+    header = json.loads(raw[16 : 16 + size])
+    assert [1, 1] == [node["mask"] for node in header["nodes"]]
+    header["nodes"][0]["mask"] = mask
+    text = json.dumps(header).encode()
+    with pytest.raises(ValueError, match="rg.loads: the header is damaged"):
+        rg.loads(raw[:8] + len(text).to_bytes(8, "little") + text + raw[16 + size :])
 
 
 def test_damaged_bytes_never_raise_anything_but_value_error():
