@@ -131,7 +131,7 @@ def test_a_graph_with_inputs_that_an_op_does_not_have_is_refused(mask):
     assert [1, 1] == [node["mask"] for node in header["nodes"]]
     header["nodes"][0]["mask"] = mask
     text = json.dumps(header).encode()
-    with pytest.raises(ValueError, match="rg.loads: the header is damaged"):
+    with pytest.raises(ValueError, match=r"rg\.loads: the header is damaged"):
         rg.loads(raw[:8] + len(text).to_bytes(8, "little") + text + raw[16 + size :])
 
 

@@ -264,7 +264,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Run]:
     parser = argparse.ArgumentParser(
         prog="python -m regrad.cli.demo", description="Two losses over one encoder, three ways."
     )
-    parser.add_argument("--epochs", type=int, default=40, help="how often each training goes over the digits (40)")
+    parser.add_argument("--epochs", type=int, default=30, help="how often each training goes over the digits (30)")
     parser.add_argument("--picture", type=Path, default=Path("regrad-demo.png"), help="where the picture goes")
     options = parser.parse_args(arguments)
 
