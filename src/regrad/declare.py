@@ -663,11 +663,22 @@ def general_call(op: Op, args: tuple[Any, ...], params: dict[str, Any], whole: b
 def _run_kernel(op: Op, arrays: tuple[Any, ...], params: dict[str, Any]) -> Any:
     token = quiet_set(QUIET)
     try:
+        if (op.broadcast or op.kind == "elementwise") and "ml_dtypes" in sys.modules:
+            brief = next((a.dtype for a in arrays if isinstance(a, np.ndarray) and a.dtype.kind == "V"), None)
+            if brief is not None:  # bfloat16 is computed in float32 and rounded once
+                out = op.forward(*(_recast(a, brief, np.float32) for a in arrays), **params)
+                if len(op.outs) > 1:
+                    return tuple(_recast(o, np.float32, brief) for o in out)
+                return _recast(out, np.float32, brief)
         return op.forward(*arrays, **params)
     except (ValueError, TypeError, OverflowError, np.linalg.LinAlgError) as error:
         raise _explained(op, arrays, error) from error
     finally:
         quiet_reset(token)
+
+
+def _recast(x: Any, old: Any, new: Any) -> Any:
+    return x.astype(new) if getattr(x, "dtype", None) == old else x
 
 
 def _explained(op: Op, arrays: tuple[Any, ...], error: Exception) -> Exception:

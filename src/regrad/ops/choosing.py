@@ -314,7 +314,7 @@ def lerp(input: Any, end: Any, weight: Any) -> Any:
     tensor([ 1.0000, 12.5000])
     """
     dtype = dtype_of(input, "lerp")
-    if dtype.kind not in "fc":
+    if dtype.kind not in "fcV":
         raise kernels.refusal("lerp", dtype, "fc")
     if not isinstance(end, ARRAYS):
         raise not_a_tensor("lerp", "end", 2, end)

@@ -52,8 +52,8 @@ def dim_of(name: str, input: Any, dim: int) -> int:
 def number(value: Any, dtype: Any, name: str) -> Any:
     """A Python number as one that an array of ``dtype`` can hold, converted as PyTorch does."""
     try:
-        if dtype.kind in "bfc":
-            return {"b": bool, "f": float, "c": complex}[dtype.kind](value)
+        if dtype.kind in "bfcV":
+            return {"b": bool, "f": float, "c": complex, "V": float}[dtype.kind](value)
         whole, info = int(value), np.iinfo(dtype)
         if info.min == 0 and -int(info.max) <= whole < 0:
             whole += int(info.max) + 1  # an unsigned number wraps around
