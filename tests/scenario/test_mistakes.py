@@ -11,6 +11,7 @@ from __future__ import annotations
 import builtins
 import copy
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -688,7 +689,10 @@ def _(watch):
         (w.sqrt() * 0).sum().backward()
 
 
-@mistake("nan in the data", RuntimeError, "came in with batch", do="drop the samples that hold nan")
+WHICH = " batch" if sys.version_info >= (3, 11) else ""  # before, an instruction did not know its place in the line
+
+
+@mistake("nan in the data", RuntimeError, f"came in with{WHICH}", do="drop the samples that hold nan")
 def _(watch):
     model, batch = watch(net()), rg.full((1, 3), NAN)
     with rg.autograd.detect_anomaly():

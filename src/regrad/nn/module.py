@@ -80,8 +80,8 @@ class Module:
     >>> scale = Scale()
     >>> scale(rg.ones(2))
     tensor([2., 2.], grad_fn=<MulBackward0>)
-    >>> scale.state_dict()
-    OrderedDict([('factor', tensor(2.))])
+    >>> dict(scale.state_dict())
+    {'factor': tensor(2.)}
     """
 
     dump_patches = False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections
 import multiprocessing
 import os
+import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -370,8 +371,10 @@ class _WorkerIterator(_Iterator):
             return
         except Exception as error:
             self._exhausted = True
-            # Without this frame, which knows us: in a circle, the workers would outlive the loop.
-            self._error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+            if hasattr(error, "add_note"):  # from Python 3.11 on
+                error.add_note("In the sampler:\n" + "".join(traceback.format_tb(error.__traceback__)))
+            # Without the frames, which know us: in a circle, the workers would outlive the loop.
+            self._error = error.with_traceback(None)
             return
         worker = self._turns[0] if self._in_order else min(self._turns, key=list(self._owed.values()).count)
         self._turns.rotate(-1)
