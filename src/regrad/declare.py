@@ -34,7 +34,7 @@ from regrad.graph.node import Extra, Leaf, Node, Output, Plan, tick
 from regrad.graph.provenance import inside, outer, site
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.slots import Dual
-from regrad.graph.value import Meta, Value, View, use_box, wrap
+from regrad.graph.value import SPENT, Meta, Value, View, use_box, wrap
 
 __all__ = ["OPS", "Op", "elementwise", "general", "general_call", "linear", "refresh", "use_tensor"]
 
@@ -726,10 +726,15 @@ def _record(
     edges: list[Any] = []
     mask = 0
     barred = False
+    spent = live = None
     for i, a in enumerate(args):
         edge = None
         if isinstance(a, Value):
-            edge = a.edge if a._view is None else refresh(a)
+            if a._view is SPENT:
+                edge = spent = a.edge
+            else:
+                edge = a.edge if a._view is None else refresh(a)
+                live = edge if edge is not BARRED and edge is not None else live
             if edge is BARRED:
                 barred, edge = True, None
             if edge is not None and (op.many or op.args[i] in op.rules):
@@ -756,7 +761,10 @@ def _record(
         for k in (op.diff if op.diff is not None else range(len(results)))
         if k < len(results) and outs[k].dtype.kind in "fcV"
     ]
-    if mask and m.record and differentiable:
+    if spent is not None and live is None and m.record and not m.inference:
+        for k in differentiable if mask else ():
+            results[k].edge, results[k]._view = spent, SPENT  # nothing can be differentiated through it any more
+    elif mask and m.record and differentiable:
         is_complex = any(a.dtype.kind == "c" for a in (*arrays, *outs) if isinstance(a, np.ndarray))
         plan = op.plan(1 if op.many else mask, is_complex)
         node = _new(Node)

@@ -20,7 +20,7 @@ from regrad.errors import PickleAttachedError
 from regrad.graph import lifetime, versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Handle, Leaf, Node, Output, leaf_for, meta_of
-from regrad.graph.value import Value, View, root, wrap
+from regrad.graph.value import SPENT, Value, View, root, wrap
 from regrad.ops import conversion, core, creation, writing
 from regrad.shapes import Size
 
@@ -130,7 +130,7 @@ class Tensor(Value):
 
     def _edge(self) -> Any:
         view = self._view
-        if view is None:
+        if view is None or view is SPENT:
             return self.edge
         return refresh(self) if type(view) is View else None
 
@@ -235,7 +235,14 @@ class Tensor(Value):
         self._grad = None
 
     def backward(
-        self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
+        self,
+        gradient: Any = None,
+        retain_graph: Any = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+        *,
+        release: str = "pass",
+        on_error: str | None = None,
     ) -> None:
         """Accumulate the gradient of this tensor into the leaves it was computed from.
 
@@ -246,7 +253,9 @@ class Tensor(Value):
         >>> x.grad
         tensor(6.)
         """
-        _backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+        _backward(
+            self, gradient, retain_graph, create_graph, inputs=inputs, release=release, on_error=on_error
+        )
 
     def detach(self) -> Tensor:
         """This tensor's elements, shared, without its history and its tangents.

@@ -23,7 +23,7 @@ from regrad.graph.modes import Switch, mode
 from regrad.graph.node import Leaf, Node, Output, Plan, tick
 from regrad.graph.provenance import site
 from regrad.graph.slots import Packed, pack
-from regrad.graph.value import Value, View, wrap
+from regrad.graph.value import SPENT, Value, View, wrap
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -281,7 +281,7 @@ def _apply(cls: Any, args: tuple[Any, ...]) -> tuple[Any, FunctionCtx]:
 
 
 def _edge(value: Value) -> Any:
-    edge = value.edge if value._view is None else refresh(value)
+    edge = value.edge if value._view is None or value._view is SPENT else refresh(value)
     return None if edge is BARRED else edge
 
 

@@ -15,6 +15,7 @@ As ``rg.graph`` this package is also where users look at graphs: the names below
 """
 
 from regrad.graph.lifetime import strict, values_only
+from regrad.graph.plans import plan
 from regrad.graph.report import Record, Saved, graph_state, memory_stats, saved
 from regrad.graph.trees import detach_tree, leaves
 
@@ -25,6 +26,7 @@ __all__ = [
     "graph_state",
     "leaves",
     "memory_stats",
+    "plan",
     "saved",
     "strict",
     "values_only",

@@ -10,6 +10,7 @@ sum of the pieces that have arrived; a *due* leaf is one with hooks, finished as
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ import numpy as np
 
 from regrad.graph import lifetime, slots, versions
 from regrad.graph.modes import MODE, RECORD, SILENT, Mode, mode
-from regrad.graph.node import Leaf, Node, Output, Pass, Plan
+from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, stop_key
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, wrap
 
@@ -93,12 +94,13 @@ def run(
     accumulate: bool,
     pass_: Pass,
     recorded_sum_to: Callable[[Any, Any], Any] | None = None,
+    terms: Terms | None = None,
 ) -> list[Any]:
     """Run one pass from the edges ``roots`` with their cotangents (arrays, or tensors when ``record``).
 
     ``wanted_edges`` are the inputs asked for; None: every leaf that is reached. With ``accumulate`` the gradients
     of leaves go to ``.grad``, and only those of inner wanted edges are returned; otherwise all wanted ones are, one
-    entry for each edge, None where none arrived.
+    entry for each edge, None where none arrived. ``terms``: what else the pass keeps, frees and stops at.
     """
     # -- what do the roots reach?
     nodes: dict[int, Node] = {}
@@ -117,6 +119,7 @@ def run(
         node = pop()
         if node.extra is not None:
             hooked = True
+            dead = dead or node.extra.done != 0
         if type(node.saved) is not tuple:
             dead = True
         for edge in node.edges:
@@ -133,7 +136,13 @@ def run(
             if seq not in nodes:
                 nodes[seq] = edge
                 push(edge)
-    wanted = None if wanted_edges is None else Wanted(wanted_edges, nodes)
+    wanted = None
+    if wanted_edges is not None:
+        wanted = Wanted(wanted_edges, nodes)
+        if dead:
+            lifetime.check_spent(nodes, wanted, roots)
+    if terms is not None and terms.stops:
+        wanted = _before_stops(roots, nodes, wanted, terms.stops)
     order = sorted(nodes, reverse=True)
 
     # -- is all of it alive and intact? Nothing has been changed yet.
@@ -161,6 +170,7 @@ def run(
         pass_,
         recorded_sum_to if tensors and recorded_sum_to else sum_to,
     )
+    walk.terms = terms
     walk.hooked = hooked or bool(due_at) or state.anomaly is not None
     walk.checked = checked
     walk.result = [None] * (0 if wanted_edges is None else len(wanted_edges))
@@ -171,13 +181,14 @@ def run(
         for edge, g in zip(roots, cotangents, strict=True):
             walk.arrive(edge, wrap(g) if tensors and not isinstance(g, Value) else g)
         cotangents.clear()
-        if walk.hooked or wanted is not None or tensors:
+        if walk.hooked or wanted is not None or tensors or terms is not None:
             walk.general(state)
         else:
             walk.plain()
         walk.finish()
-    except BaseException:
+    except BaseException as error:
         walk.undo()
+        _forget_frames(error)
         raise
     finally:
         quiet_reset(quiet)
@@ -235,6 +246,7 @@ class _Walk:
         "result",
         "retain",
         "sum_to",
+        "terms",
         "wanted",
     )
 
@@ -257,7 +269,8 @@ class _Walk:
             set()
         )  # keys whose pending sum was made here, so that it may be added to in place
         self.due: dict[int, list[Leaf]] = {}
-        self.freed: list[Node] = []  # to be freed at the end, because a hook might still fail
+        self.freed: list[tuple[Node, int | None]] = []  # to be freed at the end, because a hook might still fail
+        self.terms: Terms | None = None
         self.log: list[Callable[[], None]] = []  # how to undo what has been committed
         self.hooked = False
         self.checked = 0
@@ -333,6 +346,10 @@ class _Walk:
         """The walk with everything: hooks, wanted inputs, recorded gradients, packed values, anomaly checks."""
         wanted = self.wanted
         masks = None if wanted is None else wanted.masks
+        terms = self.terms
+        keep = () if terms is None else terms.keep
+        # What a failure may not take away is freed at the end.
+        late = self.hooked if terms is None or terms.on_error is None else terms.on_error == "keep"
         for seq in self.order:
             node = self.nodes[seq]
             g = self.pending.pop(seq, None)
@@ -349,11 +366,11 @@ class _Walk:
                     lifetime.check_intact({seq: node}, masks)
                 if g is not None:
                     self.execute(node, g, None if masks is None else masks[seq], state)
-                if not self.retain:
-                    if self.hooked:
-                        self.freed.append(node)
+                if not self.retain and seq not in keep:
+                    if late:
+                        self.freed.append((node, None if masks is None else masks[seq]))
                     else:
-                        self.free(node)
+                        self.free(node, None if masks is None else masks[seq])
             if seq in self.due:
                 for leaf in self.due[seq]:
                     if leaf in self.leaves:
@@ -506,9 +523,14 @@ class _Walk:
         if self.hooked:
             for leaf in [leaf for leaf in leaves if leaf.hooked]:
                 self.commit(leaf, leaves.pop(leaf))
-            for node in self.freed:
-                self.free(node)
-            self.freed.clear()
+        for node, mask in self.freed:
+            self.free(node, mask)
+        self.freed.clear()
+        terms = self.terms
+        if terms is not None and terms.release == "graph" and not self.retain:
+            for seq, node in self.nodes.items():
+                if seq not in terms.keep:
+                    free(node, self.pass_)
         self.pending.clear()
         while leaves:
             leaf, g = leaves.popitem()
@@ -516,16 +538,99 @@ class _Walk:
         if not self.record:
             self.result = _own_all(self.result)
 
-    def free(self, node: Node) -> None:
-        """Let go of what ``node`` saved; say who did it."""
-        if type(node.saved) is not Pass:
-            node.saved = self.pass_ if node.plan.holds else self.pass_.mark(node.saved)
+    def free(self, node: Node, mask: int | None) -> None:
+        """Let go of what ``node`` saved, or of what its readers in ``mask`` alone still wanted; say who did it."""
+        if self.terms is not None and self.terms.release == "used":
+            free_used(node, self.pass_, mask)
+        else:
+            free(node, self.pass_)
 
     def undo(self) -> None:
-        """Put back every gradient that was already committed."""
+        """Put back every gradient that was already committed; free what a failed pass should not leave behind."""
         for step in reversed(self.log):
             step()
         self.log.clear()
+        on_error = None if self.terms is None else self.terms.on_error
+        if on_error == "release" or (on_error is None and not self.hooked and not self.retain):
+            for node in self.nodes.values():
+                free(node, self.pass_)
+        self.freed.clear()
+        self.pending.clear()
+        self.leaves.clear()
+
+
+def free(node: Node, by: Pass) -> int:
+    """Let go of what ``node`` saved; ``by`` says who did it. Returns 1 if there was something to let go of."""
+    if type(node.saved) is Pass:
+        return 0
+    node.saved = by if node.plan.holds else by.mark(node.saved)
+    if node.plan.op.custom:
+        slots.released(node)
+    return 1
+
+
+def free_used(node: Node, by: Pass, mask: int | None) -> None:
+    """Let go of the slots whose readers have now all run; of the whole node when every input's rule has."""
+    plan = node.plan
+    possible = sum(1 << i for i, e in enumerate(node.edges) if e is not None)
+    extra = node.more()
+    extra.done |= possible if mask is None else mask
+    if extra.done & possible == possible:
+        free(node, by)
+        return
+    if type(node.saved) is Pass or plan.op.custom:  # a custom function's values are in its own hands
+        return
+    left = list(node.saved)
+    for k, (readers, source) in enumerate(zip(plan.readers, plan.sources)):
+        still = [i for i in (readers or range(len(node.edges))) if possible >> i & 1 and not extra.done >> i & 1]
+        if not still and source[0] != "meta":
+            left[k] = by
+    node.saved = tuple(left)
+
+
+def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | None, stops: frozenset[Any]) -> Wanted:
+    """Leave only what lies between the roots and the stops; every rule whose piece would go to a stop is left out."""
+    seen: dict[int, Node] = {}
+    stack = [e.node if type(e) is Output else e for e in roots if type(e) is not Leaf and stop_key(e) not in stops]
+    while stack:
+        node = stack.pop()
+        if node.seq in seen:
+            continue
+        seen[node.seq] = node
+        stack.extend(
+            edge.node if type(edge) is Output else edge
+            for edge in node.edges
+            if edge is not None and type(edge) is not Leaf and stop_key(edge) not in stops
+        )
+    for seq in list(nodes):
+        if seq not in seen:
+            del nodes[seq]
+    if wanted is None:
+        leaves = {e: None for n in nodes.values() for e in n.edges if type(e) is Leaf and e not in stops}
+        wanted = Wanted([*leaves, *[e for e in roots if type(e) is Leaf and e not in stops]], nodes)
+    for seq in sorted(nodes):
+        mask = 0
+        for i, edge in enumerate(nodes[seq].edges):
+            if edge is None or stop_key(edge) in stops:
+                continue
+            seq_of = None if type(edge) is Leaf else edge.node.seq if type(edge) is Output else edge.seq
+            hit = edge in wanted.leaves if seq_of is None else seq_of in wanted.masks or seq_of in wanted.outputs
+            mask |= hit << i
+        if mask:
+            wanted.masks[seq] = mask
+        else:
+            wanted.masks.pop(seq, None)
+    return wanted
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Clear the engine's own frames from a traceback: what they held would live as long as the exception."""
+    at = error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == __file__ and at.tb_frame.f_code is not run.__code__:
+            with contextlib.suppress(RuntimeError):  # a pass inside a hook may still be at work
+                at.tb_frame.clear()
+        at = at.tb_next
 
 
 def accumulate_into(tensor: Any, g: Any, record: bool, pass_: Pass) -> None:

@@ -25,7 +25,10 @@ from typing import Any
 from regrad.graph.provenance import Place, place
 from regrad.graph.value import Meta, Value
 
-__all__ = ["Consumed", "Extra", "Handle", "Leaf", "Node", "Output", "Pass", "Plan", "edge_of", "tick"]
+__all__ = [
+    "Consumed", "Extra", "Handle", "Leaf", "Node", "Output", "Pass", "Plan", "Terms", "edge_of", "leaf_for", "meta_of",
+    "stop_key", "tick",
+]  # fmt: skip
 
 # One clock for everything: nodes, passes, in-place writes. Larger means later.
 tick: Callable[[], int] = itertools.count(1).__next__
@@ -63,9 +66,9 @@ class Plan:
 
 
 class Extra:
-    """What few nodes carry: hooks, tensors that retain their gradient, user metadata, an anomaly trace."""
+    """What few nodes carry: hooks, tensors that retain their gradient, user metadata, an anomaly trace, a plan."""
 
-    __slots__ = ("anomaly", "capture", "metadata", "packed", "post", "pre", "retain", "tensor_pre")
+    __slots__ = ("anomaly", "capture", "done", "metadata", "packed", "planned", "post", "pre", "retain", "tensor_pre")
 
     def __init__(self) -> None:
         self.tensor_pre: OrderedDict[int, OrderedDict[int, Any]] | None = None  # output number -> hooks
@@ -76,6 +79,8 @@ class Extra:
         self.metadata: dict[Any, Any] | None = None
         self.anomaly: str | None = None
         self.packed = False  # some saved entries are in a policy's hands
+        self.done = 0  # inputs whose rules have run in a pass that frees what it used
+        self.planned: Any = None  # the plan that waits for a pass from this node
 
 
 class Node:
@@ -106,13 +111,14 @@ class Node:
 
     def name(self) -> str:
         """PyTorch's name of the node, such as ``MulBackward0``."""
-        title: str = self.plan.op.grad_name
+        op = self.plan.op
+        title: str = getattr(op, "grad_name", "") or self.params.grad_name  # a spent root's node is told of
         return title
 
     @property
     def op(self) -> str:
         """The name of the op, such as ``mul``."""
-        title: str = self.plan.op.name
+        title: str = getattr(self.plan.op, "name", "") or self.params.op
         return title
 
     @property
@@ -278,6 +284,35 @@ class Pass:
     def place(self) -> Place | None:
         """File and line of the call."""
         return place(self.code, self.lasti)
+
+
+class Terms:
+    """What a pass keeps and frees, where it stops, and what a failure leaves: all that ``retain_graph`` cannot say.
+
+    ``keep``      numbers of nodes that go on living; ``release``: "pass" frees what ran, "used" the slots whose
+                  readers have all run, "graph" everything that the roots reach
+    ``on_error``  "keep": after a failure the graph can be run again; "release": it is freed in one go; None: "keep"
+                  where hooks or custom functions take part, else "release"
+    ``stops``     edges at which the gradient stops, as `stop_key` names them
+    """
+
+    __slots__ = ("keep", "on_error", "release", "stops")
+
+    def __init__(
+        self,
+        keep: frozenset[int] = frozenset(),
+        release: str = "pass",
+        on_error: str | None = None,
+        stops: frozenset[Any] = frozenset(),
+    ) -> None:
+        self.keep, self.release, self.on_error, self.stops = keep, release, on_error, stops
+
+
+def stop_key(edge: Any) -> Any:
+    """What tells one edge from others: the leaf, or the node's number with the output's."""
+    if type(edge) is Output:
+        return edge.node.seq, edge.index
+    return edge if type(edge) is Leaf else (edge.seq, 0)
 
 
 class Consumed(tuple[Any, ...]):

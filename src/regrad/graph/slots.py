@@ -117,6 +117,13 @@ def entries(node: Node) -> Iterator[tuple[str, tuple[int, ...], np.ndarray]]:
                 yield name, readers, array
 
 
+def released(node: Node) -> None:
+    """Tell a custom function's ``ctx`` that a pass has let go of what it kept."""
+    tell = getattr(node.params, "_released", None)
+    if tell is not None:
+        tell()
+
+
 def unpacked(node: Node) -> tuple[Any, ...]:
     """The saved entries with every packed one asked back from its policy, as arrays."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Meta", "Value", "View", "edge_now", "root", "use_box", "wrap"]
+__all__ = ["SPENT", "Meta", "Value", "View", "edge_now", "root", "use_box", "wrap"]
 
 
 class Value:
@@ -57,6 +57,15 @@ class View:
 
     def __init__(self, base: Value, recipe: tuple[Any, ...], seen: Any, origin: str) -> None:
         self.base, self.recipe, self.seen, self.origin = base, recipe, seen, origin
+
+
+class _Spent:
+    """Stands in the ``_view`` of a root whose graph is gone: see `regrad.graph.lifetime.spend`."""
+
+    __slots__ = ()
+
+
+SPENT: Any = _Spent()
 
 
 def root(array: Any) -> Any:

@@ -19,7 +19,7 @@ from regrad.graph import versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Node, Output, meta_of, tick
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
-from regrad.graph.value import Value, View, root, wrap
+from regrad.graph.value import SPENT, Value, View, root, wrap
 from regrad.ops.core import cast, copy_slices, expand_to, memory_order, sum_to
 from regrad.ops.creation import filled
 
@@ -267,6 +267,8 @@ def _take_history(x: Any, result: Any) -> None:
     else:
         _move_retained(x, result.edge)
         x.edge = result.edge
+        if view is None or view is SPENT:
+            x._view = SPENT if result._view is SPENT else None
 
 
 def _take_tangents(x: Any, result: Any) -> None:
