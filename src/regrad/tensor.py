@@ -20,6 +20,7 @@ from regrad.errors import PickleAttachedError
 from regrad.graph import lifetime, versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Handle, Leaf, Node, Output, leaf_for, meta_of
+from regrad.graph.roots import RootGrads
 from regrad.graph.value import SPENT, Value, View, root, wrap
 from regrad.ops import conversion, core, creation, writing
 from regrad.shapes import Size
@@ -292,17 +293,39 @@ class Tensor(Value):
             )
         self.array = other.array
 
-    def retain_grad(self) -> None:
-        """Keep the gradient of this computed tensor in ``.grad``, as for a leaf."""
+    def retain_grad(self, *, per_root: bool = False) -> None:
+        """Keep the gradient of this computed tensor in ``.grad``, as for a leaf.
+
+        With ``per_root``, ``.grads[loss]`` also holds what came from each root. PyTorch: torch.Tensor.retain_grad.
+
+        >>> h = rg.ones(1, requires_grad=True) * 2
+        >>> h.retain_grad(per_root=True)
+        >>> one, two = h.sum(), (h * 3).sum()
+        >>> rg.graph.backward({one: None, two: None})
+        >>> h.grads[one], h.grads[two], h.grad
+        (tensor([1.]), tensor([3.]), tensor([4.]))
+        """
         edge = self._edge()
         if edge is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if type(edge) is Leaf:
+            if per_root:
+                raise RuntimeError(
+                    "retain_grad(per_root=True) is for computed tensors; of a leaf, rg.graph.grad_each gives the"
+                    " gradient of each loss"
+                )
             return
+        if per_root and meta_of(self).grads is None:
+            meta_of(self).grads = RootGrads()
         node, index = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
         extra = node.more()
         extra.retain = {**(extra.retain or {}), index: weakref.ref(self)}
         meta_of(self).retain = True
+
+    @property
+    def grads(self) -> Any:
+        """The gradients from each root, after ``retain_grad(per_root=True)``; else None."""
+        return None if self.meta is None else self.meta.grads
 
     @property
     def retains_grad(self) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 
 from regrad.declare import BARRED, refresh
 from regrad.errors import NonDifferentiableSaved
-from regrad.graph import lifetime, versions
+from regrad.graph import engine, lifetime, versions
 from regrad.graph.modes import Switch, mode
 from regrad.graph.node import Leaf, Node, Output, Plan, tick
 from regrad.graph.provenance import site
@@ -48,6 +48,9 @@ class FunctionCtx:
         self._to_push: tuple[Any, ...] = ()
         self._dirty: tuple[Any, ...] = ()
         self._frozen: tuple[Any, ...] = ()
+        self._objects: list[Any] = []
+        self._object_bytes = 0
+        self._on_release: list[Callable[[], Any]] = []
         self._materialize = True
         self._node: Any = None
         self._mask = -1
@@ -63,6 +66,38 @@ class FunctionCtx:
                     " on ctx as attributes"
                 )
         self._to_save = tensors
+
+    def save(self, thing: Any, nbytes: int = 0) -> None:
+        """Keep any object for the backward, which finds it in ``ctx.saved_objects``, until the graph is freed.
+
+        ``nbytes`` is what it holds, for the books of `rg.graph.memory_stats`. Unlike an attribute of ``ctx``, it need
+        not be cleared by the backward, which cannot know whether another pass is to come.
+        """
+        self._objects.append(thing)
+        self._object_bytes += int(nbytes)
+
+    @property
+    def saved_objects(self) -> tuple[Any, ...]:
+        """What `save` kept; raises once a pass has freed it."""
+        node = self._node() if self._node is not None else None
+        if node is not None and not isinstance(node.saved, tuple):
+            raise lifetime.freed_error(node, (node,))
+        return tuple(self._objects)
+
+    def on_release(self, callback: Callable[[], Any]) -> None:
+        """Call ``callback`` once, when what was saved is freed: by the last pass, by a release, or with the graph."""
+        self._on_release.append(callback)
+
+    @property
+    def will_be_reused(self) -> bool:
+        """Asked in a backward: will another pass still read what was saved?"""
+        node = self._node() if self._node is not None else None
+        return node is not None and engine.keeps(node)
+
+    def _released(self) -> None:
+        self._objects.clear()
+        self._object_bytes = 0
+        _call_all(self._on_release)
 
     def save_for_forward(self, *tensors: Any) -> None:
         """Keep tensors for ``jvp``, which finds them in ``ctx.saved_tensors``."""
@@ -120,6 +155,11 @@ class _Lost:
     diff = None
     rules: dict[str, Any] = {}  # noqa: RUF012
     name = grad_name = "saved value without history"
+
+
+def _call_all(callbacks: list[Callable[[], Any]]) -> None:
+    while callbacks:
+        callbacks.pop(0)()
 
 
 def _poisoned(array: Any, node: Node, what: str, error: Callable[[], Exception]) -> Any:
@@ -326,6 +366,8 @@ def _make_node(
         import traceback
 
         node.more().anomaly = "".join(traceback.format_stack()[:-4])
+    if ctx._on_release:  # the graph may die without having been freed
+        weakref.finalize(node, _call_all, ctx._on_release).atexit = False
     ctx._outs = tuple((o.array.shape, o.array.dtype) if isinstance(o, Value) else None for o in outs)
     ctx._node = weakref.ref(node)
     for name, thing in list(vars(ctx).items()):

@@ -69,7 +69,7 @@ def _retain(
     if retain_graph is None:
         plan = plans.plan_of(edges)
         if plan is not None and not create_graph:
-            return False, Terms(plan.started(edges), "graph" if release == "pass" else release, on_error)
+            return False, Terms(on_error=on_error, plan=plan)
         retain_graph = create_graph
     if isinstance(retain_graph, (bool, int)):
         if (release == "pass" or retain_graph) and on_error is None:
@@ -170,17 +170,28 @@ def _run(
 ) -> Any:
     code, lasti = site(3)
     pass_ = engine.new_pass(kind, edges, code, lasti)
-    return engine.run(
-        edges,
-        cotangents,
-        wanted,
-        retain=retain,
-        record=create,
-        accumulate=accumulate,
-        pass_=pass_,
-        recorded_sum_to=_recorded_sum_to,
-        terms=terms,
-    )
+    plan = None if terms is None else terms.plan
+    if plan is not None:
+        plan.started(edges)
+    try:
+        result = engine.run(
+            edges,
+            cotangents,
+            wanted,
+            retain=retain,
+            record=create,
+            accumulate=accumulate,
+            pass_=pass_,
+            recorded_sum_to=_recorded_sum_to,
+            terms=terms,
+        )
+    except BaseException:
+        if plan is not None:
+            plan.failed(edges)
+        raise
+    if plan is not None:
+        plan.finished(edges, pass_)
+    return result
 
 
 def _recorded_sum_to(piece: Any, shape: tuple[int, ...]) -> Any:

@@ -5,6 +5,9 @@
     slots       saved values: opened for a rule, packed by a policy
     versions    in-place writes, marked on the memory that was written
     engine      the pass from roots to leaves
+    plans       losses whose backward is still to come
+    freeing     values released and graphs cut on purpose
+    roots       a gradient for each root
     lifetime    checks before a pass and the stories told when they fail
     report      what a graph holds: records, bytes, states
     trees       leaves of a graph; trees of tensors cut from theirs
@@ -14,20 +17,35 @@
 As ``rg.graph`` this package is also where users look at graphs: the names below.
 """
 
+from typing import TYPE_CHECKING
+
+from regrad.graph.engine import PassInfo
+from regrad.graph.engine import pass_info as current_pass
+from regrad.graph.freeing import cut_behind, release
 from regrad.graph.lifetime import strict, values_only
 from regrad.graph.plans import plan
 from regrad.graph.report import Record, Saved, graph_state, memory_stats, saved
 from regrad.graph.trees import detach_tree, leaves
 
+if TYPE_CHECKING:  # passes are in a room above, which hands these down: see `regrad.autograd.several`
+    from regrad.autograd.several import backward, grad_each, stop_at
+
 __all__ = [
+    "PassInfo",
     "Record",
     "Saved",
+    "backward",
+    "current_pass",
+    "cut_behind",
     "detach_tree",
+    "grad_each",
     "graph_state",
     "leaves",
     "memory_stats",
     "plan",
+    "release",
     "saved",
+    "stop_at",
     "strict",
     "values_only",
 ]

@@ -16,15 +16,16 @@ import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from regrad.errors import GraphFreedError
 from regrad.graph import lifetime, slots, versions
 from regrad.graph.modes import MODE, RECORD, SILENT, Mode, mode
 from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, stop_key
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
-from regrad.graph.value import Value, wrap
+from regrad.graph.value import Value, edge_now, wrap
 
 __all__ = ["run", "sum_to"]
 
@@ -95,12 +96,14 @@ def run(
     pass_: Pass,
     recorded_sum_to: Callable[[Any, Any], Any] | None = None,
     terms: Terms | None = None,
+    log: list[Callable[[], None]] | None = None,
 ) -> list[Any]:
     """Run one pass from the edges ``roots`` with their cotangents (arrays, or tensors when ``record``).
 
     ``wanted_edges`` are the inputs asked for; None: every leaf that is reached. With ``accumulate`` the gradients
     of leaves go to ``.grad``, and only those of inner wanted edges are returned; otherwise all wanted ones are, one
     entry for each edge, None where none arrived. ``terms``: what else the pass keeps, frees and stops at.
+    ``log`` gets functions that take back what the pass did to gradients, should a later one fail.
     """
     # -- what do the roots reach?
     nodes: dict[int, Node] = {}
@@ -170,7 +173,7 @@ def run(
         pass_,
         recorded_sum_to if tensors and recorded_sum_to else sum_to,
     )
-    walk.terms = terms
+    walk.terms, walk.logged = terms, log is not None
     walk.hooked = hooked or bool(due_at) or state.anomaly is not None
     walk.checked = checked
     walk.result = [None] * (0 if wanted_edges is None else len(wanted_edges))
@@ -187,7 +190,7 @@ def run(
             walk.plain()
         walk.finish()
     except BaseException as error:
-        walk.undo()
+        walk.undo(error)
         _forget_frames(error)
         raise
     finally:
@@ -195,6 +198,8 @@ def run(
         MODE.reset(token)
         if inner is not None:
             _walks.reset(inner)
+    if log is not None:
+        log.extend(walk.log)
     return walk.result
 
 
@@ -202,6 +207,58 @@ def current_pass() -> int:
     """The sequence number of the pass that is calling this hook; 0 outside any."""
     walks = _walks.get()
     return walks[-1].pass_.seq if walks else 0
+
+
+class PassInfo(NamedTuple):
+    """The pass that is calling a hook.
+
+    ``number``    its number on the clock of nodes, writes and passes
+    ``kind``      "backward()" or "grad()"
+    ``roots``     the numbers (``grad_fn.seq``) of the nodes that it started from
+    ``retained``  does all of the graph stay alive?
+    ``partial``   does it go to some inputs only?
+    ``place``     file and line of the call
+    """
+
+    number: int
+    kind: str
+    roots: tuple[int, ...]
+    retained: bool
+    partial: bool
+    place: Any
+
+    def started_from(self, tensor: Any) -> bool:
+        """Is ``tensor`` one of the pass's roots?"""
+        edge = edge_now(tensor)
+        node = edge.node if type(edge) is Output else edge
+        return type(node) is Node and node.seq in self.roots
+
+
+def pass_info() -> PassInfo | None:
+    """The pass that is calling this hook; None outside any.
+
+    >>> w = rg.ones(1, requires_grad=True)
+    >>> handle = w.register_hook(lambda g: print(rg.graph.current_pass().kind))
+    >>> (w * 2).sum().backward()
+    backward()
+    """
+    walks = _walks.get()
+    if not walks:
+        return None
+    walk = walks[-1]
+    by = walk.pass_
+    return PassInfo(by.seq, by.kind, by.roots, walk.retain, walk.wanted is not None, by.place)
+
+
+def keeps(node: Node) -> bool:
+    """Will ``node`` go on living after the pass that is running it?"""
+    walks = _walks.get()
+    if not walks:
+        return True
+    walk = walks[-1]
+    if walk.retain or walk.terms is None:
+        return walk.retain
+    return node.seq in walk.terms.keep or (walk.terms.plan is not None and walk.terms.plan.needs(node))
 
 
 def pass_is_partial() -> bool:
@@ -237,6 +294,7 @@ class _Walk:
         "hooked",
         "leaves",
         "log",
+        "logged",
         "nodes",
         "order",
         "owned",
@@ -272,7 +330,7 @@ class _Walk:
         self.freed: list[tuple[Node, int | None]] = []  # to be freed at the end, because a hook might still fail
         self.terms: Terms | None = None
         self.log: list[Callable[[], None]] = []  # how to undo what has been committed
-        self.hooked = False
+        self.hooked = self.logged = False
         self.checked = 0
         self.result: list[Any] = []
 
@@ -340,7 +398,7 @@ class _Walk:
                 else:
                     box[key] = box[key] + piece
                     owned.add(key)
-            del piece, pieces
+            piece = pieces = None
 
     def general(self, state: Mode) -> None:
         """The walk with everything: hooks, wanted inputs, recorded gradients, packed values, anomaly checks."""
@@ -348,6 +406,7 @@ class _Walk:
         masks = None if wanted is None else wanted.masks
         terms = self.terms
         keep = () if terms is None else terms.keep
+        frees = not self.retain and (terms is None or terms.plan is None)
         # What a failure may not take away is freed at the end.
         late = self.hooked if terms is None or terms.on_error is None else terms.on_error == "keep"
         for seq in self.order:
@@ -359,6 +418,8 @@ class _Walk:
                 if wanted is not None and seq in wanted.outputs:
                     for index, k in wanted.outputs[seq]:
                         self.result[k] = g[index] if type(g) is list else g
+                if terms is not None and terms.stops and type(g) is list:
+                    g = [None if (seq, index) in terms.stops else each for index, each in enumerate(g)]
             if masks is None or seq in masks:
                 if type(node.saved) is Pass:
                     raise lifetime.freed_error(node, (node,))
@@ -366,7 +427,7 @@ class _Walk:
                     lifetime.check_intact({seq: node}, masks)
                 if g is not None:
                     self.execute(node, g, None if masks is None else masks[seq], state)
-                if not self.retain and seq not in keep:
+                if frees and seq not in keep:
                     if late:
                         self.freed.append((node, None if masks is None else masks[seq]))
                     else:
@@ -481,6 +542,9 @@ class _Walk:
         self.log.append(lambda: setattr(tensor, "_grad", was))
         value = g if isinstance(g, Value) else wrap(np.array(g))
         tensor._grad = value if was is None else was + value
+        each = tensor.meta.grads
+        if each is not None:
+            self.log.append(each.noted(self.pass_.roots, value))
 
     def commit(self, leaf: Leaf, g: Any) -> None:
         """Run the leaf's hooks and deliver its gradient: to the caller, or to ``.grad``."""
@@ -497,9 +561,11 @@ class _Walk:
         tensor = leaf.owner()
         if tensor is not None:
             with _commit:
-                if leaf.hooked:
+                if leaf.hooked or self.logged:
                     self._remember(tensor)
-                accumulate_into(tensor, g, self.record, self.pass_)
+                plan = None if self.terms is None else self.terms.plan
+                if plan is None or not plan.held_back(leaf, g, self.pass_):
+                    accumulate_into(tensor, g, self.record, self.pass_)
         if leaf.post:
             self._call_post(leaf, [], g)
         if leaf.watch and tensor is not None:
@@ -527,7 +593,7 @@ class _Walk:
             self.free(node, mask)
         self.freed.clear()
         terms = self.terms
-        if terms is not None and terms.release == "graph" and not self.retain:
+        if terms is not None and terms.plan is None and terms.release == "graph" and not self.retain:
             for seq, node in self.nodes.items():
                 if seq not in terms.keep:
                     free(node, self.pass_)
@@ -545,13 +611,17 @@ class _Walk:
         else:
             free(node, self.pass_)
 
-    def undo(self) -> None:
+    def undo(self, error: BaseException) -> None:
         """Put back every gradient that was already committed; free what a failed pass should not leave behind."""
         for step in reversed(self.log):
             step()
         self.log.clear()
         on_error = None if self.terms is None else self.terms.on_error
-        if on_error == "release" or (on_error is None and not self.hooked and not self.retain):
+        if self.terms is not None and self.terms.plan is not None and on_error is None:
+            on_error = "keep"
+        # Where another thread's pass was first, that one frees the graph.
+        lost = isinstance(error, GraphFreedError)
+        if on_error == "release" or (on_error is None and not self.hooked and not self.retain and not lost):
             for node in self.nodes.values():
                 free(node, self.pass_)
         self.freed.clear()
@@ -589,37 +659,44 @@ def free_used(node: Node, by: Pass, mask: int | None) -> None:
 
 
 def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | None, stops: frozenset[Any]) -> Wanted:
-    """Leave only what lies between the roots and the stops; every rule whose piece would go to a stop is left out."""
-    seen: dict[int, Node] = {}
-    stack = [e.node if type(e) is Output else e for e in roots if type(e) is not Leaf and stop_key(e) not in stops]
+    """Leave in ``nodes`` only what is reached without passing a stop, and run no rule whose piece nobody will see.
+
+    A node behind a stop is still visited if its gradient is wanted, but its rules do not run.
+    """
+    open_: dict[int, Node] = {}
+    closed: dict[int, Node] = {}
+    stack = list(roots)
     while stack:
-        node = stack.pop()
-        if node.seq in seen:
+        edge = stack.pop()
+        if edge is None or type(edge) is Leaf:
             continue
-        seen[node.seq] = node
-        stack.extend(
-            edge.node if type(edge) is Output else edge
-            for edge in node.edges
-            if edge is not None and type(edge) is not Leaf and stop_key(edge) not in stops
-        )
+        node = edge.node if type(edge) is Output else edge
+        if stop_key(edge) in stops:
+            closed[node.seq] = node
+        elif node.seq not in open_:
+            open_[node.seq] = node
+            stack.extend(node.edges)
     for seq in list(nodes):
-        if seq not in seen:
+        if seq not in open_ and seq not in closed:
             del nodes[seq]
     if wanted is None:
-        leaves = {e: None for n in nodes.values() for e in n.edges if type(e) is Leaf and e not in stops}
-        wanted = Wanted([*leaves, *[e for e in roots if type(e) is Leaf and e not in stops]], nodes)
-    for seq in sorted(nodes):
+        leaves = {e: None for n in open_.values() for e in n.edges if type(e) is Leaf and e not in stops}
+        wanted = Wanted([*leaves, *(e for e in roots if type(e) is Leaf and e not in stops)], nodes)
+    captured = {(seq, index) for seq, pairs in wanted.outputs.items() for index, _ in pairs}
+    wanted.masks.clear()
+    for seq in sorted(open_):
         mask = 0
-        for i, edge in enumerate(nodes[seq].edges):
-            if edge is None or stop_key(edge) in stops:
+        for i, edge in enumerate(open_[seq].edges):
+            if edge is None:
                 continue
-            seq_of = None if type(edge) is Leaf else edge.node.seq if type(edge) is Output else edge.seq
-            hit = edge in wanted.leaves if seq_of is None else seq_of in wanted.masks or seq_of in wanted.outputs
+            key = stop_key(edge)
+            if type(edge) is Leaf:
+                hit = edge in wanted.leaves
+            else:
+                hit = key in captured or (key not in stops and key[0] in wanted.masks)
             mask |= hit << i
         if mask:
             wanted.masks[seq] = mask
-        else:
-            wanted.masks.pop(seq, None)
     return wanted
 
 

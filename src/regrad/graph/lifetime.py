@@ -519,13 +519,9 @@ def live_nodes() -> Iterator[Node]:
 
 def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
     """Bytes of the arrays that nodes hold for backward; memory shared by several of them counts once."""
-    memories = {
-        id(m): m.nbytes
-        for n in (live_nodes() if nodes is None else nodes)
-        for _, _, a in slots.entries(n)
-        for m in (root(a),)
-    }
-    return sum(memories.values())
+    nodes = list(live_nodes() if nodes is None else nodes)
+    memories = {id(m): m.nbytes for n in nodes for _, _, a in slots.entries(n) for m in (root(a),)}
+    return sum(memories.values()) + sum(slots.object_bytes(n) for n in nodes)
 
 
 # -- pickling

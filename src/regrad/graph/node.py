@@ -294,9 +294,10 @@ class Terms:
     ``on_error``  "keep": after a failure the graph can be run again; "release": it is freed in one go; None: "keep"
                   where hooks or custom functions take part, else "release"
     ``stops``     edges at which the gradient stops, as `stop_key` names them
+    ``plan``      the plan that frees what is to be freed, when the pass is over
     """
 
-    __slots__ = ("keep", "on_error", "release", "stops")
+    __slots__ = ("keep", "on_error", "plan", "release", "stops")
 
     def __init__(
         self,
@@ -304,8 +305,9 @@ class Terms:
         release: str = "pass",
         on_error: str | None = None,
         stops: frozenset[Any] = frozenset(),
+        plan: Any = None,
     ) -> None:
-        self.keep, self.release, self.on_error, self.stops = keep, release, on_error, stops
+        self.keep, self.release, self.on_error, self.stops, self.plan = keep, release, on_error, stops, plan
 
 
 def stop_key(edge: Any) -> Any:

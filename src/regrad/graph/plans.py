@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gc
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from regrad.graph import engine
 from regrad.graph.lifetime import reachable
-from regrad.graph.node import Leaf, Node, Output
+from regrad.graph.node import Leaf, Node, Output, Pass
 from regrad.graph.value import Value, edge_now
 
 __all__ = ["live_edges", "plan", "plan_of"]
@@ -22,7 +23,9 @@ class plan:
     """Declare the losses that backward will be called on, in any order: each call frees what no other one needs.
 
     After a backward, exactly what the remaining losses reach is kept, and the last one leaves nothing. A loss may also
-    be given to `regrad.autograd.grad`. Losses that were not run keep their graphs. Needs no ``retain_graph``.
+    be given to `regrad.autograd.grad`. Losses that were not run keep their graphs. Needs no ``retain_graph``. Threads
+    may share the work: what one of them still reads is not freed by another, and gradients that other threads
+    accumulate are added at the end, in the order of the losses.
 
     >>> w = rg.ones(3, requires_grad=True)
     >>> h = w.exp()
@@ -37,8 +40,11 @@ class plan:
 
     def __init__(self, *roots: Any) -> None:
         roots = tuple(roots[0]) if len(roots) == 1 and isinstance(roots[0], (list, tuple)) else roots
-        self._lock = threading.Lock()
-        self._pending: dict[int, Any] = {}
+        self._lock = threading.RLock()
+        self._thread = threading.get_ident()
+        self._pending: dict[int, Node] = {}  # in the order in which they were declared
+        self._running: dict[int, Node] = {}
+        self._held: dict[int, list[tuple[Leaf, Any, Pass]]] = {}  # gradients from other threads
         for k, tensor in enumerate(roots):
             edge = edge_now(tensor) if isinstance(tensor, Value) else None
             if edge is None or type(edge) is Leaf:
@@ -48,12 +54,11 @@ class plan:
                 )
             node = edge.node if type(edge) is Output else edge
             self._pending[node.seq] = node
+        self._order = list(self._pending)
 
     def __enter__(self) -> plan:
-        for node in self._pending.values():
-            extra = node.more()
-            if extra.planned is not None:
-                raise RuntimeError("rg.graph.plan: a root is already in another plan; leave that one first")
+        if any(node.more().planned is not None for node in self._pending.values()):
+            raise RuntimeError("rg.graph.plan: a root is already in another plan; leave that one first")
         for node in self._pending.values():
             node.more().planned = self
         return self
@@ -62,27 +67,73 @@ class plan:
         for node in self._pending.values():
             node.more().planned = None
         self._pending.clear()
+        for seq in self._order:
+            for leaf, g, by in self._held.pop(seq, ()):
+                tensor = leaf.owner()
+                if tensor is not None:
+                    engine.accumulate_into(tensor, g, False, by)
 
     @property
     def pending(self) -> int:
         """How many losses have not been run yet."""
         return len(self._pending)
 
-    def started(self, edges: Iterable[Any]) -> frozenset[int]:
-        """The roots ``edges`` are about to run: the numbers of the nodes that those still pending will need."""
+    # -- what a pass from a root tells its plan
+
+    def started(self, edges: Iterable[Any]) -> None:
+        """The roots ``edges`` are about to run."""
         with self._lock:
-            for edge in edges:
-                node = edge.node if type(edge) is Output else edge
-                if isinstance(node, Node) and self._pending.pop(node.seq, None) is not None:
+            for node in _nodes_of(edges):
+                if self._pending.pop(node.seq, None) is not None:
+                    self._running[node.seq] = node
+
+    def failed(self, edges: Iterable[Any]) -> None:
+        """They have not: they are still to come."""
+        with self._lock:
+            for node in _nodes_of(edges):
+                if self._running.pop(node.seq, None) is not None:
+                    self._pending[node.seq] = node
+
+    def finished(self, edges: Iterable[Any], by: Pass) -> None:
+        """They have run: free what they reach and no root that is still to come, or running in another thread, does."""
+        with self._lock:
+            own = list(_nodes_of(edges))
+            for node in own:
+                if self._running.pop(node.seq, None) is not None:
                     node.more().planned = None
-            return frozenset(reachable(self._pending.values()))
+            needed = self._needed()
+            for seq, node in reachable(own).items():
+                if seq not in needed:
+                    engine.free(node, by)
+
+    def _needed(self) -> dict[int, Node]:
+        return reachable([*self._pending.values(), *self._running.values()])
+
+    def needs(self, node: Node) -> bool:
+        """Will a root that is still to come read what ``node`` holds?"""
+        with self._lock:
+            return node.seq in reachable(self._pending.values())
+
+    def held_back(self, leaf: Leaf, g: Any, by: Pass) -> bool:
+        """Keep a gradient that another thread brings for the end: it is added in the order of the roots."""
+        if threading.get_ident() == self._thread:
+            return False
+        with self._lock:
+            self._held.setdefault(by.roots[0], []).append((leaf, g, by))
+        return True
+
+
+def _nodes_of(edges: Iterable[Any]) -> Iterator[Node]:
+    for edge in edges:
+        node = edge.node if type(edge) is Output else edge
+        if type(node) is Node:
+            yield node
 
 
 def plan_of(edges: Iterable[Any]) -> plan | None:
     """The plan that waits for a pass from one of these edges."""
-    for edge in edges:
-        node = edge.node if type(edge) is Output else edge
-        if type(node) is Node and node.extra is not None and node.extra.planned is not None:
+    for node in _nodes_of(edges):
+        if node.extra is not None and node.extra.planned is not None:
             return node.extra.planned  # type: ignore[no-any-return]
     return None
 

@@ -119,9 +119,13 @@ def entries(node: Node) -> Iterator[tuple[str, tuple[int, ...], np.ndarray]]:
 
 def released(node: Node) -> None:
     """Tell a custom function's ``ctx`` that a pass has let go of what it kept."""
-    tell = getattr(node.params, "_released", None)
-    if tell is not None:
-        tell()
+    if hasattr(node.params, "_released"):
+        node.params._released()
+
+
+def object_bytes(node: Node) -> int:
+    """Bytes of the objects that a custom function has asked to keep, as it told them."""
+    return int(node.params._object_bytes) if node.plan.op.custom and hasattr(node.params, "_object_bytes") else 0
 
 
 def unpacked(node: Node) -> tuple[Any, ...]:

@@ -32,15 +32,16 @@ class Value:
 
 
 class Meta:
-    """What few tensors have: a name, the inference mark, a tangent, a gradient to be retained."""
+    """What few tensors have: a name, the inference mark, a tangent, a gradient to be retained, in all and per root."""
 
-    __slots__ = ("inference", "name", "retain", "tangent")
+    __slots__ = ("grads", "inference", "name", "retain", "tangent")
 
     def __init__(self) -> None:
         self.name: str | None = None
         self.inference = False
         self.retain = False
         self.tangent: Any = None
+        self.grads: Any = None
 
 
 class View:
