@@ -30,6 +30,7 @@ import numpy as np
 from regrad import dtypes, shapes
 from regrad.errors import DtypeError, ShapeError
 from regrad.graph.modes import MODE, RECORD, SILENT, mode
+from regrad.graph.observers import drops, holds, observers, use_callers
 from regrad.graph.node import Extra, Leaf, Node, Output, Plan, tick
 from regrad.graph.provenance import inside, outer, site
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
@@ -793,6 +794,8 @@ def _record(
             _note_trace(node)
         for watcher in m.watch:
             watcher(node)
+        if observers:
+            holds(node)
         if op.diff is None and not many_out:
             results[0].edge = node
         elif op.diff is not None and len(op.diff) == 1:
@@ -928,7 +931,11 @@ def _keep_tangents(
                     tangents[i] if kind == "in" else moved[i] if kind == "out" and i < len(moved) else None,
                 )
             )
+    if observers:
+        drops(node)
     node.saved = tuple(kept)
+    if observers:
+        holds(node)
 
 
 def push(
@@ -1015,3 +1022,4 @@ def use_tensor(cls: type[Value], *, cast: Any, expand_to: Any, transposed: Any) 
 
 
 _space.update(general_call=general_call, refresh=refresh, view_of=view_of)
+use_callers(_space)

@@ -21,6 +21,7 @@ from regrad.errors import NonDifferentiableSaved
 from regrad.graph import engine, lifetime, versions
 from regrad.graph.modes import Switch, mode
 from regrad.graph.node import Leaf, Node, Output, Plan, tick
+from regrad.graph.observers import holds, observers
 from regrad.graph.provenance import site
 from regrad.graph.slots import Packed, pack
 from regrad.graph.value import SPENT, Value, View, wrap
@@ -375,6 +376,8 @@ def _make_node(
             ctx._kept[name] = _sorted_out(thing, args, outs)
             del ctx.__dict__[name]
     ctx._to_save = ctx._to_push = ctx._dirty = ctx._frozen = ()
+    if observers:
+        holds(node)
     for k, o in enumerate(outs):
         if k in diff:
             new = node if single else Output(node, diff.index(k), len(diff))

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regrad.errors import GraphFreedError
-from regrad.graph import lifetime, slots, versions
+from regrad.graph import lifetime, observers, slots, versions
 from regrad.graph.modes import MODE, RECORD, SILENT, Mode, mode
-from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, stop_key
+from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, recent, stop_key
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, edge_now, wrap
 
@@ -156,6 +156,8 @@ def run(
         lifetime.check_intact(nodes, None if wanted is None else wanted.masks)
 
     # -- run
+    pass_.retained = retain
+    recent.append(pass_)
     state = mode()
     token = MODE.set(
         state if state.record is record else SILENT if state is RECORD else state.but(record=record)
@@ -184,11 +186,13 @@ def run(
         for edge, g in zip(roots, cotangents, strict=True):
             walk.arrive(edge, wrap(g) if tensors and not isinstance(g, Value) else g)
         cotangents.clear()
-        if walk.hooked or wanted is not None or tensors or terms is not None:
+        if walk.hooked or wanted is not None or tensors or terms is not None or observers.observers:
             walk.general(state)
         else:
             walk.plain()
         walk.finish()
+        if observers.observers:
+            observers.ran(pass_, walk.nodes, None if wanted is None else wanted.masks, record)
     except BaseException as error:
         walk.undo(error)
         _forget_frames(error)
@@ -633,6 +637,8 @@ def free(node: Node, by: Pass) -> int:
     """Let go of what ``node`` saved; ``by`` says who did it. Returns 1 if there was something to let go of."""
     if type(node.saved) is Pass:
         return 0
+    if observers.observers:
+        observers.drops(node)
     node.saved = by if node.plan.holds else by.mark(node.saved)
     if node.plan.op.custom:
         slots.released(node)
@@ -655,7 +661,11 @@ def free_used(node: Node, by: Pass, mask: int | None) -> None:
         still = [i for i in (readers or range(len(node.edges))) if possible >> i & 1 and not extra.done >> i & 1]
         if not still and source[0] != "meta":
             left[k] = by
+    if observers.observers:
+        observers.drops(node)
     node.saved = tuple(left)
+    if observers.observers:
+        observers.holds(node)
 
 
 def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | None, stops: frozenset[Any]) -> Wanted:

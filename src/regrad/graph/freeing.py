@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from regrad.graph import engine, lifetime
+from regrad.graph import engine, lifetime, observers
 from regrad.graph.lifetime import reachable
 from regrad.graph.node import Leaf, Node, Output, Pass, Plan
 from regrad.graph.provenance import site
@@ -108,5 +108,6 @@ def cut_behind(*tensors: Any) -> int:
             nodes.append(edge.node if type(edge) is Output else edge)
     before = lifetime.saved_bytes()
     for node in nodes:
+        observers.drops(node)
         node.plan, node.edges, node.saved, node.shapes, node.params = _CUT, (), (), None, None
     return before - lifetime.saved_bytes()

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from time import monotonic
 from types import CodeType
 from typing import Any
 
@@ -27,7 +28,7 @@ from regrad.graph.value import Meta, Value
 
 __all__ = [
     "Consumed", "Extra", "Handle", "Leaf", "Node", "Output", "Pass", "Plan", "Terms", "edge_of", "leaf_for", "meta_of",
-    "stop_key", "tick",
+    "recent", "stop_key", "tick",
 ]  # fmt: skip
 
 # One clock for everything: nodes, passes, in-place writes. Larger means later.
@@ -264,11 +265,13 @@ class Handle:
 class Pass:
     """One backward or grad call, or a release: stands in a node's ``saved`` for what it freed."""
 
-    __slots__ = ("code", "kind", "lasti", "nothing", "roots", "seq", "thread")
+    __slots__ = ("code", "kind", "lasti", "nothing", "retained", "roots", "seq", "thread", "when")
 
     def __init__(self, kind: str, roots: tuple[int, ...], code: CodeType, lasti: int, thread: str) -> None:
         self.kind, self.roots, self.code, self.lasti, self.thread = kind, roots, code, lasti, thread
         self.seq = tick()
+        self.when = monotonic()
+        self.retained = False
         self.nothing = Consumed(())
         self.nothing.by = self
 
@@ -284,6 +287,10 @@ class Pass:
     def place(self) -> Place | None:
         """File and line of the call."""
         return place(self.code, self.lasti)
+
+
+# The latest passes, for whoever asks what happened: a pass holds no tensor and no node.
+recent: deque[Pass] = deque(maxlen=1024)
 
 
 class Terms:
