@@ -167,6 +167,7 @@ def _run(
     create: bool,
     accumulate: bool,
     terms: Terms | None = None,
+    unused: Any = None,
 ) -> Any:
     code, lasti = site(3)
     pass_ = engine.new_pass(kind, edges, code, lasti)
@@ -184,6 +185,7 @@ def _run(
             pass_=pass_,
             recorded_sum_to=_recorded_sum_to,
             terms=terms,
+            unused=unused,
         )
     except BaseException:
         if plan is not None:
@@ -192,6 +194,13 @@ def _run(
     if plan is not None:
         plan.finished(edges, pass_)
     return result
+
+
+def unused() -> Exception:
+    return RuntimeError(
+        "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this"
+        " is the desired behavior."
+    )
 
 
 def _recorded_sum_to(piece: Any, shape: tuple[int, ...]) -> Any:
@@ -294,9 +303,10 @@ def grad(
     if is_grads_batched:
         from regrad.autograd.batched import batched_grad
 
-        retain, _ = _retain(retain_graph, create, [], release, on_error)
-
-        return batched_grad(outputs, inputs, grad_outputs, retain, create, allow, materialize_grads)
+        return batched_grad(
+            outputs, inputs, grad_outputs, allow, materialize_grads,
+            retain_graph=retain_graph, create_graph=create, release=release, on_error=on_error,
+        )  # fmt: skip
     if not inputs:
         raise ValueError("grad requires non-empty inputs.")
     wanted = [edge_of(t, "inputs") for t in inputs]
@@ -304,14 +314,11 @@ def grad(
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     edges, cotangents = _roots(outputs, grad_outputs, _on_tensors(create))
     retain, terms = _retain(retain_graph, create, edges, release, on_error)
-    results = _run(edges, cotangents, wanted, "grad()", retain, create, False, terms)
+    results = _run(edges, cotangents, wanted, "grad()", retain, create, False, terms, None if allow else unused)
     for k, (tensor, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None:
             if not allow:
-                raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set "
-                    "allow_unused=True if this is the desired behavior."
-                )
+                raise unused()
             if materialize_grads:
                 results[k] = wrap(np.zeros_like(tensor.array))
     return tuple(results)

@@ -13,13 +13,13 @@ import numpy as np
 
 from regrad import graph
 from regrad.autograd.passes import _as_tuple, _on_tensors, _recorded_sum_to, _roots, edge_of, grad
-from regrad.graph import engine
+from regrad.graph import engine, lifetime
 from regrad.graph.lifetime import reachable, spend
 from regrad.graph.modes import MODE, mode
 from regrad.graph.node import Node, Output, Terms, stop_key
 from regrad.graph.plans import plan
 from regrad.graph.provenance import site
-from regrad.graph.value import Value, wrap
+from regrad.graph.value import Value, root, wrap
 
 __all__ = ["StopAt", "backward", "grad_each", "stop_at"]
 
@@ -32,6 +32,7 @@ def grad_each(
     grad_outputs: Sequence[Any] | None = None,
     *,
     batched: bool | str = "auto",
+    chunk: int | None = None,
     retain_graph: bool = False,
     allow_unused: bool | None = None,
     materialize_grads: bool = False,
@@ -42,7 +43,9 @@ def grad_each(
     holds more than after the forward. Values equal those of separate `grad` calls.
 
     ``batched``  True: the losses' own parts are run one by one, and what they share in one sweep for all of them;
-                 False: one pass a loss; "auto": whichever is likely to be faster
+                 False: one pass a loss; "auto": whichever is likely to be faster. Where tensors of the shared part
+                 retain their gradients, and with "auto" where hooks watch it, there is one pass a loss
+    ``chunk``    so many losses in a sweep, which bounds the memory of their gradients
     ``retain_graph``  keep everything for later passes
 
     >>> w = rg.tensor([1., 2.], requires_grad=True)
@@ -55,6 +58,8 @@ def grad_each(
         raise ValueError("grad_each: give at least one loss")
     if batched not in (True, False, "auto"):
         raise ValueError(f"grad_each: batched must be True, False or 'auto', not {batched!r}")
+    if chunk is not None and chunk < 1:
+        raise ValueError(f"grad_each: chunk must be at least 1, not {chunk}")
     given = (None,) * len(losses) if grad_outputs is None else tuple(grad_outputs)
     if len(given) != len(losses):
         raise ValueError(f"grad_each: {len(losses)} losses and {len(given)} grad_outputs; give one for each, or None")
@@ -67,14 +72,15 @@ def grad_each(
             raise RuntimeError(f"grad_each: input {k} does not require grad")
     if mode().dual or mode().batch is not None:
         batched = False
-    shared = None if batched is False or len(losses) == 1 else _shared(edges)
-    if shared is not None and (not shared.frontier or (batched == "auto" and not shared.is_light())):
-        shared = None
     allow = materialize_grads if allow_unused is None else allow_unused
+    _check(edges, wanted)
+    shared = None if batched is False or len(losses) == 1 else _shared(edges)
+    if shared is not None and not shared.suits(batched):
+        shared = None
     if shared is None:
         rows = _one_by_one(losses, inputs, given, retain_graph)
     else:
-        rows = _in_one_sweep(edges, cotangents, wanted, shared, retain_graph)
+        rows = _in_sweeps(edges, cotangents, wanted, shared, retain_graph, chunk or len(losses), batched == "auto")
     out = []
     for k, row in enumerate(rows):
         if not allow and any(g is None for g in row):
@@ -87,6 +93,14 @@ def grad_each(
             tuple(wrap(np.zeros_like(t.array)) if g is None and materialize_grads else g for t, g in zip(inputs, row))
         )
     return out
+
+
+def _check(edges: list[Any], wanted: list[Any]) -> None:
+    """Raise for what any of the passes would raise for, before the first of them frees anything."""
+    nodes = reachable(edges)
+    masks = engine.Wanted(wanted, nodes).masks
+    lifetime.check_alive(nodes, masks, edges)
+    lifetime.check_intact(nodes, masks)
 
 
 def _one_by_one(losses: Any, inputs: Any, given: Any, retain: bool) -> list[tuple[Any, ...]]:
@@ -112,6 +126,13 @@ class _Shared(NamedTuple):
     frontier: list[Any]
     nodes: dict[int, Node]
 
+    def suits(self, batched: bool | str) -> bool:
+        """Can the losses share a sweep of these nodes, and if they only may, is it likely to be faster?"""
+        extras = [n.extra for n in self.nodes.values() if n.extra is not None]
+        if not self.frontier or any(extra.retain for extra in extras):
+            return False
+        return batched is True or (not extras and self.is_light())
+
     def is_light(self) -> bool:
         """Are the gradients so small that calls, not numbers, cost the time?"""
         sizes = [e.size for n in self.nodes.values() if type(n.saved) is tuple for e in n.saved if hasattr(e, "size")]
@@ -121,7 +142,7 @@ class _Shared(NamedTuple):
 def _shared(edges: list[Any]) -> _Shared:
     counts: dict[int, int] = {}
     whole: dict[int, Node] = {}
-    for edge in {id(e): e for e in edges}.values():
+    for edge in edges:
         mine = reachable([edge])
         whole.update(mine)
         for seq in mine:
@@ -134,59 +155,76 @@ def _shared(edges: list[Any]) -> _Shared:
     return _Shared(list(frontier.values()), nodes)
 
 
-def _in_one_sweep(
-    edges: list[Any], cotangents: list[Any], wanted: list[Any], shared: _Shared, retain: bool
+def _in_sweeps(
+    edges: list[Any], cotangents: list[Any], wanted: list[Any], shared: _Shared, retain: bool, chunk: int, quiet: bool
 ) -> list[tuple[Any, ...]]:
+    """The losses' own parts one by one, and after every ``chunk`` of these one sweep of what they share."""
+    code, lasti = site(3)
+    frontier, trunk = shared.frontier, frozenset(shared.nodes)
+    stops = frozenset(stop_key(e) for e in frontier)
+    rows: list[list[Any]] = []
+    for start in range(0, len(edges), chunk):
+        some = edges[start : start + chunk]
+        several: list[list[Any]] = []
+        stacks: list[Any] = [None] * len(frontier)  # what has arrived at the frontier, a row for each loss
+        for k, (edge, g) in enumerate(zip(some, cotangents[start : start + chunk])):
+            found = engine.run(
+                [edge], [g], [*frontier, *wanted], retain=retain, record=False, accumulate=False,
+                pass_=engine.new_pass("grad_each()", [edge], code, lasti),
+                terms=Terms(stops=stops) if retain else Terms(trunk, "graph", stops=stops),
+            )  # fmt: skip
+            for i, piece in enumerate(found[: len(frontier)]):
+                if piece is not None:
+                    if stacks[i] is None:
+                        stacks[i] = np.zeros((len(some), *piece.array.shape), piece.array.dtype)
+                    stacks[i][k] = piece.array
+            # The sweep delivers what has arrived at an input that is itself part of the frontier.
+            several.append([None if stop_key(e) in stops else g for e, g in zip(wanted, found[len(frontier) :])])
+        last = start + chunk >= len(edges)
+        pass_ = engine.new_pass("grad_each()", edges, code, lasti)
+        _sweep(frontier, stacks, wanted, several, pass_, retain or not last, quiet)
+        rows += several
+    return [tuple(row) for row in rows]
+
+
+def _sweep(
+    frontier: list[Any], stacks: list[Any], wanted: list[Any], rows: list[list[Any]], pass_: Any, retain: bool, quiet: bool
+) -> None:
+    """Run what is behind the frontier once, for all rows, and add what arrives to these."""
     from regrad.autograd import batch_folds as batch_folds  # these fill the table of batching rules
     from regrad.autograd import batch_indexing as batch_indexing
     from regrad.autograd import batch_rules as batch_rules
     from regrad.autograd.batching import Batched, Level
 
-    code, lasti = site(3)
-    frontier, count = shared.frontier, len(edges)
-    stops = frozenset(stop_key(e) for e in frontier)
-    trunk = frozenset(shared.nodes)
-    at_frontier: list[list[Any]] = [[None] * count for _ in frontier]
-    rows: list[list[Any]] = []
-    for k, (edge, g) in enumerate(zip(edges, cotangents)):
-        terms = Terms(trunk, "graph", stops=stops)
-        if retain:
-            terms = Terms(stops=stops)
-        found = engine.run(
-            [edge], [g], [*frontier, *wanted], retain=retain, record=False, accumulate=False,
-            pass_=engine.new_pass("grad_each()", [edge], code, lasti), terms=terms,
-        )  # fmt: skip
-        for column, piece in zip(at_frontier, found):
-            column[k] = piece
-        rows.append(found[len(frontier) :])
-    level = Level(count, mode().batch, "error")
-    roots, batches = [], []
-    for edge, column in zip(frontier, at_frontier):
-        like = next((piece.array for piece in column if piece is not None), None)
-        if like is not None:
-            stacked = np.zeros((count, *like.shape), like.dtype)
-            for k, piece in enumerate(column):
-                if piece is not None:
-                    stacked[k] = piece.array
-            roots.append(edge)
-            batches.append(level.wrap(wrap(stacked)))
+    level = Level(len(rows), mode().batch, "error", quiet)
+    roots = [e for e, stack in zip(frontier, stacks) if stack is not None]
+    batches = [level.wrap(wrap(stack)) for stack in stacks if stack is not None]
+    stacks.clear()
     token = MODE.set(mode().but(batch=level))
     try:
         found = engine.run(
-            roots, batches, wanted, retain=retain, record=False, accumulate=False,
-            pass_=engine.new_pass("grad_each()", edges, code, lasti), recorded_sum_to=_recorded_sum_to,
-            terms=None if retain else Terms(release="graph"),
+            roots, batches, wanted, retain=retain, record=False, accumulate=False, pass_=pass_,
+            recorded_sum_to=_recorded_sum_to, terms=None if retain else Terms(release="graph"),
         )  # fmt: skip
     finally:
         MODE.reset(token)
+    taken: set[int] = set()
     for i, g in enumerate(found):
-        if g is None:
-            continue
-        values = g.value if isinstance(g, Batched) else g.expand(count, *g.shape)
-        for k, row in enumerate(rows):
-            part = wrap(values.array[k])
-            row[i] = part if row[i] is None else row[i] + part
-    return [tuple(row) for row in rows]
+        if g is not None:
+            values = g.value if isinstance(g, Batched) else g.expand(len(rows), *g.shape)
+            for row, part in zip(rows, _parts(values.array, taken)):
+                row[i] = wrap(part) if row[i] is None else row[i] + wrap(part)
+
+
+def _parts(batch: Any, taken: set[int]) -> list[Any]:
+    """The rows of a batch of gradients, as arrays that share no memory and no version."""
+    memory = root(batch)
+    alone = id(memory) not in taken and memory.nbytes == batch.nbytes and batch.dtype.kind in "fc"
+    if not (alone and batch.flags.c_contiguous and batch.flags.writeable):
+        return [np.array(row, order="C") for row in batch]
+    taken.add(id(memory))
+    # Over a memoryview, a row is the root of its own memory: a write to one is no write to the others.
+    return [np.asarray(memoryview(batch[k, ...])) for k in range(len(batch))]
 
 
 class StopAt(NamedTuple):
@@ -238,12 +276,16 @@ def backward(losses: Mapping[Any, Any], *, retain_graph: bool = False, on_error:
     for stops, members in groups.items():
         edges, cotangents = _roots(tuple(t for t, _ in members), tuple(g for _, g in members), _on_tensors(False))
         ready.append((frozenset(k for k in stops if not (type(k) is tuple and k[0] == "only")), edges, cotangents))
+    nodes = reachable(e for _, edges, _ in ready for e in edges)
+    if on_error is None and any(node.extra is not None for node in nodes.values()):
+        on_error = "keep"
     undo: list[Any] = []
+    going: list[Any] | None = [] if on_error == "keep" else None
     try:
         for k, (stops, edges, cotangents) in enumerate(ready):
             later = frozenset(reachable(e for _, more, _ in ready[k + 1 :] for e in more))
             last = k == len(ready) - 1
-            terms = Terms(later, "pass" if last and not stops else "graph", on_error, stops)
+            terms = Terms(later, "pass" if last and not stops else "graph", on_error, stops, going=going)
             pass_ = engine.new_pass("backward()", edges, code, lasti)
             engine.run(
                 edges, cotangents, None, retain=retain_graph, record=False, accumulate=True, pass_=pass_,
@@ -252,7 +294,12 @@ def backward(losses: Mapping[Any, Any], *, retain_graph: bool = False, on_error:
     except BaseException:
         for step in reversed(undo):
             step()
+        if on_error == "release":
+            for node in nodes.values():
+                engine.free(node, pass_)
         raise
+    for node, by in going or ():
+        engine.free(node, by)
     if not retain_graph:
         for loss in losses:
             spend(loss)

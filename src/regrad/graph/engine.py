@@ -67,6 +67,7 @@ class Wanted:
         self.masks: dict[int, int] = (
             {}
         )  # seq -> inputs whose gradient is needed; absent: the node need not run
+        self.missed: set[Any] = {stop_key(edge) for edge in edges}  # what no node reads
         indices = {seq: {index for index, _ in pairs} for seq, pairs in self.outputs.items()}
         for seq in sorted(nodes):
             mask = 0
@@ -81,6 +82,7 @@ class Wanted:
                     hit = edge.seq in indices or edge.seq in self.masks
                 if hit:
                     mask |= 1 << i
+                    self.missed.discard(edge if type(edge) is Leaf else stop_key(edge))
             if mask:
                 self.masks[seq] = mask
 
@@ -97,13 +99,15 @@ def run(
     recorded_sum_to: Callable[[Any, Any], Any] | None = None,
     terms: Terms | None = None,
     log: list[Callable[[], None]] | None = None,
+    unused: Callable[[], Exception] | None = None,
 ) -> list[Any]:
     """Run one pass from the edges ``roots`` with their cotangents (arrays, or tensors when ``record``).
 
     ``wanted_edges`` are the inputs asked for; None: every leaf that is reached. With ``accumulate`` the gradients
     of leaves go to ``.grad``, and only those of inner wanted edges are returned; otherwise all wanted ones are, one
     entry for each edge, None where none arrived. ``terms``: what else the pass keeps, frees and stops at.
-    ``log`` gets functions that take back what the pass did to gradients, should a later one fail.
+    ``log`` gets functions that take back what the pass did to gradients, should a later one fail. ``unused`` makes the
+    error for a wanted input that the roots do not depend on; None: there may be such.
     """
     # -- what do the roots reach?
     nodes: dict[int, Node] = {}
@@ -144,6 +148,8 @@ def run(
         wanted = Wanted(wanted_edges, nodes)
         if dead:
             lifetime.check_spent(nodes, wanted, roots)
+        if unused is not None and wanted.missed and not wanted.missed <= {stop_key(edge) for edge in roots}:
+            raise unused()
     if terms is not None and terms.stops:
         wanted = _before_stops(roots, nodes, wanted, terms.stops)
     order = sorted(nodes, reverse=True)
@@ -413,6 +419,7 @@ class _Walk:
         frees = not self.retain and (terms is None or terms.plan is None)
         # What a failure may not take away is freed at the end.
         late = self.hooked if terms is None or terms.on_error is None else terms.on_error == "keep"
+        late = late or (terms is not None and terms.going is not None)
         for seq in self.order:
             node = self.nodes[seq]
             g = self.pending.pop(seq, None)
@@ -593,14 +600,15 @@ class _Walk:
         if self.hooked:
             for leaf in [leaf for leaf in leaves if leaf.hooked]:
                 self.commit(leaf, leaves.pop(leaf))
-        for node, mask in self.freed:
-            self.free(node, mask)
-        self.freed.clear()
         terms = self.terms
         if terms is not None and terms.plan is None and terms.release == "graph" and not self.retain:
-            for seq, node in self.nodes.items():
-                if seq not in terms.keep:
-                    free(node, self.pass_)
+            self.freed += [(node, None) for seq, node in self.nodes.items() if seq not in terms.keep]
+        for node, mask in self.freed:
+            if terms is not None and terms.going is not None:
+                terms.going.append((node, self.pass_))
+            else:
+                self.free(node, mask)
+        self.freed.clear()
         self.pending.clear()
         while leaves:
             leaf, g = leaves.popitem()
@@ -625,9 +633,14 @@ class _Walk:
             on_error = "keep"
         # Where another thread's pass was first, that one frees the graph.
         lost = isinstance(error, GraphFreedError)
-        if on_error == "release" or (on_error is None and not self.hooked and not self.retain and not lost):
+        if on_error == "release":
             for node in self.nodes.values():
                 free(node, self.pass_)
+        elif on_error is None and not self.hooked and not self.retain and not lost:
+            keep = () if self.terms is None else self.terms.keep
+            for seq, node in self.nodes.items():
+                if seq not in keep and (self.wanted is None or seq in self.wanted.masks):
+                    free(node, self.pass_)
         self.freed.clear()
         self.pending.clear()
         self.leaves.clear()
@@ -689,6 +702,7 @@ def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | Non
     for seq in list(nodes):
         if seq not in open_ and seq not in closed:
             del nodes[seq]
+    every = wanted is None
     if wanted is None:
         leaves = {e: None for n in open_.values() for e in n.edges if type(e) is Leaf and e not in stops}
         wanted = Wanted([*leaves, *(e for e in roots if type(e) is Leaf and e not in stops)], nodes)
@@ -703,7 +717,9 @@ def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | Non
             if type(edge) is Leaf:
                 hit = edge in wanted.leaves
             else:
-                hit = key in captured or (key not in stops and key[0] in wanted.masks)
+                node = edge.node if type(edge) is Output else edge
+                watched = every and node.extra is not None  # by hooks, or a tensor that retains its gradient
+                hit = watched or key in captured or (key not in stops and key[0] in wanted.masks)
             mask |= hit << i
         if mask:
             wanted.masks[seq] = mask

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import Any
 
 from regrad.graph import engine, lifetime, observers
 from regrad.graph.lifetime import reachable
-from regrad.graph.node import Leaf, Node, Output, Pass, Plan
+from regrad.graph.node import Leaf, Node, Output, Pass, Plan, stop_key, tick
 from regrad.graph.provenance import site
 from regrad.graph.value import Value, edge_now
 
@@ -94,7 +95,8 @@ def cut_behind(*tensors: Any) -> int:
     >>> w.grad
     tensor([4.])
     """
-    nodes = []
+    nodes: list[Node] = []
+    outputs: dict[tuple[int, int], Node] = {}
     for k, t in enumerate(tensors):
         if not isinstance(t, Value):
             raise TypeError(f"rg.graph.cut_behind: argument {k} is no tensor but a {type(t).__name__}")
@@ -104,10 +106,31 @@ def cut_behind(*tensors: Any) -> int:
                 f"rg.graph.cut_behind: argument {k} is a leaf: nothing lies behind it. To stop its gradient use"
                 " requires_grad_(False) before computing with it."
             )
-        if edge is not None:
-            nodes.append(edge.node if type(edge) is Output else edge)
+        if type(edge) is Output:
+            outputs[stop_key(edge)] = edge.node
+        elif edge is not None:
+            nodes.append(edge)
+    edge = None
     before = lifetime.saved_bytes()
     for node in nodes:
         observers.drops(node)
         node.plan, node.edges, node.saved, node.shapes, node.params = _CUT, (), (), None, None
+    if outputs:
+        _cut_outputs(outputs)
     return before - lifetime.saved_bytes()
+
+
+def _cut_outputs(outputs: dict[tuple[int, int], Node]) -> None:
+    """Lead whatever reads one of these outputs to a cut node instead: the other outputs of their nodes go on."""
+    ends = {}
+    for key, node in outputs.items():
+        ends[key] = end = object.__new__(Node)
+        end.plan, end.edges, end.saved, end.shapes, end.params, end.extra = _CUT, (), (), None, None, None
+        end.seq, end.code, end.lasti = -tick(), node.code, node.lasti  # a number of its own, older than any reader
+    outputs.clear()
+    for thing in gc.get_objects():
+        if issubclass(type(thing), Node):
+            if any(type(e) is Output and stop_key(e) in ends for e in thing.edges):
+                thing.edges = tuple(ends.get(stop_key(e), e) if type(e) is Output else e for e in thing.edges)
+        elif issubclass(type(thing), Value) and type(getattr(thing, "edge", None)) is Output:
+            thing.edge = ends.get(stop_key(thing.edge), thing.edge)

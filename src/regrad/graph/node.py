@@ -302,9 +302,10 @@ class Terms:
                   where hooks or custom functions take part, else "release"
     ``stops``     edges at which the gradient stops, as `stop_key` names them
     ``plan``      the plan that frees what is to be freed, when the pass is over
+    ``going``     None, or where the pass notes what is to be freed, instead of freeing it
     """
 
-    __slots__ = ("keep", "on_error", "plan", "release", "stops")
+    __slots__ = ("going", "keep", "on_error", "plan", "release", "stops")
 
     def __init__(
         self,
@@ -313,8 +314,10 @@ class Terms:
         on_error: str | None = None,
         stops: frozenset[Any] = frozenset(),
         plan: Any = None,
+        going: list[Any] | None = None,
     ) -> None:
-        self.keep, self.release, self.on_error, self.stops, self.plan = keep, release, on_error, stops, plan
+        self.keep, self.release, self.on_error, self.stops = keep, release, on_error, stops
+        self.plan, self.going = plan, going
 
 
 def stop_key(edge: Any) -> Any:
