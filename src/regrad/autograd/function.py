@@ -81,7 +81,7 @@ class FunctionCtx:
     def saved_objects(self) -> tuple[Any, ...]:
         """What `save` kept; raises once a pass has freed it."""
         node = self._node() if self._node is not None else None
-        if node is not None and not isinstance(node.saved, tuple):
+        if node is not None and type(node.saved) is not tuple:
             raise lifetime.freed_error(node, (node,))
         return tuple(self._objects)
 
@@ -353,6 +353,7 @@ def _make_node(
     node.plan = Plan(
         op, mask, names, tuple(every for _ in names), tuple(sources), pull, None, lambda _: (pull, None)
     )
+    node.plan.holds = bool(names or ctx._objects or ctx._on_release)  # all of it is gone after a pass
     node.edges = edges
     node.saved = tuple(saved)
     node.params = ctx

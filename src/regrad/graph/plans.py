@@ -13,7 +13,7 @@ from typing import Any
 
 from regrad.graph import engine
 from regrad.graph.lifetime import reachable
-from regrad.graph.node import Leaf, Node, Output, Pass
+from regrad.graph.node import Leaf, Node, Output, Pass, stop_key
 from regrad.graph.value import Value, edge_now
 
 __all__ = ["live_edges", "plan", "plan_of"]
@@ -42,8 +42,8 @@ class plan:
         roots = tuple(roots[0]) if len(roots) == 1 and isinstance(roots[0], (list, tuple)) else roots
         self._lock = threading.RLock()
         self._thread = threading.get_ident()
-        self._pending: dict[int, Node] = {}  # in the order in which they were declared
-        self._running: dict[int, Node] = {}
+        self._pending: dict[Any, Node] = {}  # by edge: a node may have several outputs that are roots
+        self._running: dict[Any, Node] = {}
         self._held: dict[int, list[tuple[Leaf, Any, Pass]]] = {}  # gradients from other threads
         for k, tensor in enumerate(roots):
             edge = edge_now(tensor) if isinstance(tensor, Value) else None
@@ -52,9 +52,8 @@ class plan:
                     f"rg.graph.plan: argument {k} is {'a leaf' if edge is not None else 'not a tensor with a graph'};"
                     " give the losses whose backward is to come"
                 )
-            node = edge.node if type(edge) is Output else edge
-            self._pending[node.seq] = node
-        self._order = list(self._pending)
+            self._pending[stop_key(edge)] = edge.node if type(edge) is Output else edge
+        self._order = [seq for seq, _ in self._pending]
 
     def __enter__(self) -> plan:
         if any(node.more().planned is not None for node in self._pending.values()):
@@ -83,26 +82,29 @@ class plan:
     def started(self, edges: Iterable[Any]) -> None:
         """The roots ``edges`` are about to run."""
         with self._lock:
-            for node in _nodes_of(edges):
-                if self._pending.pop(node.seq, None) is not None:
-                    self._running[node.seq] = node
+            for key, node in _roots_of(edges):
+                if self._pending.pop(key, None) is not None:
+                    self._running[key] = node
 
     def failed(self, edges: Iterable[Any]) -> None:
         """They have not: they are still to come."""
         with self._lock:
-            for node in _nodes_of(edges):
-                if self._running.pop(node.seq, None) is not None:
-                    self._pending[node.seq] = node
+            for key, node in _roots_of(edges):
+                if self._running.pop(key, None) is not None:
+                    self._pending[key] = node
 
     def finished(self, edges: Iterable[Any], by: Pass) -> None:
         """They have run: free what they reach and no root that is still to come, or running in another thread, does."""
         with self._lock:
-            own = list(_nodes_of(edges))
-            for node in own:
-                if self._running.pop(node.seq, None) is not None:
+            own = dict(_roots_of(edges))
+            for key in own:
+                self._running.pop(key, None)
+            left = {seq for seq, _ in (*self._pending, *self._running)}
+            for node in own.values():
+                if node.seq not in left:
                     node.more().planned = None
             needed = self._needed()
-            for seq, node in reachable(own).items():
+            for seq, node in reachable(own.values()).items():
                 if seq not in needed:
                     engine.free(node, by)
 
@@ -123,16 +125,17 @@ class plan:
         return True
 
 
-def _nodes_of(edges: Iterable[Any]) -> Iterator[Node]:
+def _roots_of(edges: Iterable[Any]) -> Iterator[tuple[Any, Node]]:
+    """What tells each edge from others, and its node."""
     for edge in edges:
         node = edge.node if type(edge) is Output else edge
         if type(node) is Node:
-            yield node
+            yield stop_key(edge), node
 
 
 def plan_of(edges: Iterable[Any]) -> plan | None:
     """The plan that waits for a pass from one of these edges."""
-    for node in _nodes_of(edges):
+    for _, node in _roots_of(edges):
         if node.extra is not None and node.extra.planned is not None:
             return node.extra.planned  # type: ignore[no-any-return]
     return None
