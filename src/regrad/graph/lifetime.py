@@ -126,9 +126,9 @@ def spend(value: Value) -> None:
     Only where every way from the root meets a freed node, so that any further pass would raise. What is computed from
     spent values alone is spent as well, so that a sum of losses drags no graphs along.
     """
-    if value._view is not None or type(value.edge) is not Node:
+    root_node: Any = value.edge.node if type(value.edge) is Output else value.edge
+    if value._view is not None or type(root_node) is not Node:
         return
-    root_node: Node = value.edge
     gone: Node | None = None
     waiting, seen = [root_node], {root_node.seq}
     while waiting:
