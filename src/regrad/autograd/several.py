@@ -51,7 +51,7 @@ def grad_each(
     >>> w = rg.tensor([1., 2.], requires_grad=True)
     >>> h = w * w
     >>> rg.graph.grad_each([h.sum(), h.prod()], w)
-    [(tensor([2., 4.]),), (tensor([8., 8.]),)]
+    [(tensor([2., 4.]),), (tensor([8., 4.]),)]
     """
     losses, inputs = tuple(losses), _as_tuple(inputs)
     if not losses:

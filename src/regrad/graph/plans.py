@@ -35,7 +35,7 @@ class plan:
     ...     left = rg.graph.saved(two).nbytes
     ...     two.backward()
     >>> left, rg.graph.saved(one, two).nbytes
-    (24, 0)
+    (12, 0)
     """
 
     def __init__(self, *roots: Any) -> None:
