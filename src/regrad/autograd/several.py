@@ -188,7 +188,13 @@ def _in_sweeps(
 
 
 def _sweep(
-    frontier: list[Any], stacks: list[Any], wanted: list[Any], rows: list[list[Any]], pass_: Any, retain: bool, quiet: bool
+    frontier: list[Any],
+    stacks: list[Any],
+    wanted: list[Any],
+    rows: list[list[Any]],
+    pass_: Any,
+    retain: bool,
+    quiet: bool,
 ) -> None:
     """Run what is behind the frontier once, for all rows, and add what arrives to these."""
     from regrad.autograd import batch_folds as batch_folds  # these fill the table of batching rules
@@ -223,8 +229,16 @@ def _parts(batch: Any, taken: set[int]) -> list[Any]:
     if not (alone and batch.flags.c_contiguous and batch.flags.writeable):
         return [np.array(row, order="C") for row in batch]
     taken.add(id(memory))
-    # Over a memoryview, a row is the root of its own memory: a write to one is no write to the others.
-    return [np.asarray(memoryview(batch[k, ...])) for k in range(len(batch))]
+    return [np.asarray(_Row(batch[k, ...])) for k in range(len(batch))]
+
+
+class _Row:
+    """Lends one row of a batch, so that it is the root of its own memory: a write to one is no write to the others."""
+
+    __slots__ = ("__array_interface__", "array")
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.__array_interface__ = array, array.__array_interface__
 
 
 class StopAt(NamedTuple):
@@ -246,12 +260,12 @@ def stop_at(*tensors: Any) -> StopAt:
     return StopAt(tensors)
 
 
-def backward(losses: Mapping[Any, Any], *, retain_graph: bool = False, on_error: str | None = None) -> None:
+def backward(losses: Mapping[Any, Any], *, retain_graph: bool = False, on_error: str = "keep") -> None:
     """Accumulate the gradients of several losses, some of which stop at chosen tensors.
 
     ``losses`` maps each loss to None, to `stop_at` tensors, or to a cotangent. Losses with the same stops run together;
-    what is freed is freed when no other group needs it. Gradients of leaves are delivered at the end, so that a failure
-    changes none.
+    gradients and the graph change only when all have succeeded: after a failure all is as it was, or with
+    ``on_error="release"`` the gradients are, and the graph is gone.
 
     >>> w, v = rg.tensor(2., requires_grad=True), rg.tensor(3., requires_grad=True)
     >>> s = w * 5
@@ -276,16 +290,12 @@ def backward(losses: Mapping[Any, Any], *, retain_graph: bool = False, on_error:
     for stops, members in groups.items():
         edges, cotangents = _roots(tuple(t for t, _ in members), tuple(g for _, g in members), _on_tensors(False))
         ready.append((frozenset(k for k in stops if not (type(k) is tuple and k[0] == "only")), edges, cotangents))
-    nodes = reachable(e for _, edges, _ in ready for e in edges)
-    if on_error is None and any(node.extra is not None for node in nodes.values()):
-        on_error = "keep"
     undo: list[Any] = []
-    going: list[Any] | None = [] if on_error == "keep" else None
+    going: list[Any] = []
     try:
         for k, (stops, edges, cotangents) in enumerate(ready):
-            later = frozenset(reachable(e for _, more, _ in ready[k + 1 :] for e in more))
-            last = k == len(ready) - 1
-            terms = Terms(later, "pass" if last and not stops else "graph", on_error, stops, going=going)
+            later = frozenset().union(*(_before(more, bars) for bars, more, _ in ready[k + 1 :]))
+            terms = Terms(later, "graph", on_error, stops, going=going)
             pass_ = engine.new_pass("backward()", edges, code, lasti)
             engine.run(
                 edges, cotangents, None, retain=retain_graph, record=False, accumulate=True, pass_=pass_,
@@ -295,14 +305,27 @@ def backward(losses: Mapping[Any, Any], *, retain_graph: bool = False, on_error:
         for step in reversed(undo):
             step()
         if on_error == "release":
-            for node in nodes.values():
+            for node in reachable(e for _, edges, _ in ready for e in edges).values():
                 engine.free(node, pass_)
         raise
-    for node, by in going or ():
+    for node, by in going:
         engine.free(node, by)
     if not retain_graph:
         for loss in losses:
             spend(loss)
+
+
+def _before(edges: list[Any], stops: frozenset[Any]) -> set[int]:
+    """Numbers of the nodes that a pass runs which stops there."""
+    found: set[int] = set()
+    waiting = list(edges)
+    while waiting:
+        edge = waiting.pop()
+        node = edge.node if type(edge) is Output else edge
+        if type(node) is Node and node.seq not in found and stop_key(edge) not in stops:
+            found.add(node.seq)
+            waiting.extend(node.edges)
+    return found
 
 
 def _keeps_per_root(loss: Any) -> bool:

@@ -24,6 +24,7 @@ from regrad.errors import GraphFreedError
 from regrad.graph import lifetime, observers, slots, versions
 from regrad.graph.modes import MODE, RECORD, SILENT, Mode, mode
 from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, recent, stop_key
+from regrad.graph.provenance import inside
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, edge_now, wrap
 
@@ -67,6 +68,7 @@ class Wanted:
         self.masks: dict[int, int] = (
             {}
         )  # seq -> inputs whose gradient is needed; absent: the node need not run
+        self.beyond: frozenset[int] = frozenset()  # nodes at which the gradient stops
         self.missed: set[Any] = {stop_key(edge) for edge in edges}  # what no node reads
         indices = {seq: {index for index, _ in pairs} for seq, pairs in self.outputs.items()}
         for seq in sorted(nodes):
@@ -602,7 +604,8 @@ class _Walk:
                 self.commit(leaf, leaves.pop(leaf))
         terms = self.terms
         if terms is not None and terms.plan is None and terms.release == "graph" and not self.retain:
-            self.freed += [(node, None) for seq, node in self.nodes.items() if seq not in terms.keep]
+            keep = terms.keep if self.wanted is None else terms.keep | self.wanted.beyond
+            self.freed += [(node, None) for seq, node in self.nodes.items() if seq not in keep]
         for node, mask in self.freed:
             if terms is not None and terms.going is not None:
                 terms.going.append((node, self.pass_))
@@ -706,6 +709,7 @@ def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | Non
     if wanted is None:
         leaves = {e: None for n in open_.values() for e in n.edges if type(e) is Leaf and e not in stops}
         wanted = Wanted([*leaves, *(e for e in roots if type(e) is Leaf and e not in stops)], nodes)
+    wanted.beyond = frozenset(closed) - frozenset(open_)
     captured = {(seq, index) for seq, pairs in wanted.outputs.items() for index, _ in pairs}
     wanted.masks.clear()
     for seq in sorted(open_):
@@ -727,11 +731,11 @@ def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | Non
 
 
 def _forget_frames(error: BaseException) -> None:
-    """Clear the engine's own frames from a traceback: what they held would live as long as the exception."""
+    """Clear Regrad's own frames from a traceback: what they held would live as long as the exception."""
     at = error.__traceback__
     while at is not None:
-        if at.tb_frame.f_code.co_filename == __file__ and at.tb_frame.f_code is not run.__code__:
-            with contextlib.suppress(RuntimeError):  # a pass inside a hook may still be at work
+        if inside[at.tb_frame.f_code.co_filename]:
+            with contextlib.suppress(RuntimeError):  # those that are still at work
                 at.tb_frame.clear()
         at = at.tb_next
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import gc
 import threading
+import weakref
 from typing import Any
 
-from regrad.graph import engine, lifetime, observers
+from regrad.graph import engine, lifetime, observers, slots
 from regrad.graph.lifetime import reachable
 from regrad.graph.node import Leaf, Node, Output, Pass, Plan, stop_key, tick
 from regrad.graph.provenance import site
-from regrad.graph.value import Value, edge_now
+from regrad.graph.value import Value, edge_now, root
 
 __all__ = ["cut_behind", "release"]
 
@@ -110,14 +111,21 @@ def cut_behind(*tensors: Any) -> int:
             outputs[stop_key(edge)] = edge.node
         elif edge is not None:
             nodes.append(edge)
+    behind = list(reachable([*nodes, *outputs.values()]).values())
+    memories = {id(m): m for n in behind for _, _, a in slots.entries(n) for m in (root(a),)}
+    objects = [(weakref.ref(n), slots.object_bytes(n)) for n in behind if n.plan.op.custom]
     edge = None
-    before = lifetime.saved_bytes()
+    behind.clear()
     for node in nodes:
         observers.drops(node)
         node.plan, node.edges, node.saved, node.shapes, node.params = _CUT, (), (), None, None
     if outputs:
         _cut_outputs(outputs)
-    return before - lifetime.saved_bytes()
+    for still in lifetime.live_nodes():
+        for _, _, array in slots.entries(still):
+            memories.pop(id(root(array)), None)
+    freed: int = sum(size for ref, size in objects if (n := ref()) is None or n.plan is _CUT)
+    return freed + sum(int(m.nbytes) for m in memories.values())
 
 
 def _cut_outputs(outputs: dict[tuple[int, int], Node]) -> None:
