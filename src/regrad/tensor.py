@@ -181,6 +181,16 @@ class Tensor(Value):
         return None if type(edge) is Leaf else edge
 
     @property
+    def graph_state(self) -> str:
+        """The state of this tensor's graph: "leaf", "live", "partial", "consumed" or "released".
+
+        See `regrad.graph.graph_state`; `regrad.graph.explain` tells more.
+        """
+        from regrad.graph.report import graph_state
+
+        return graph_state(self)
+
+    @property
     def output_nr(self) -> int:
         """Which output of `grad_fn` this tensor is."""
         edge = self._edge()
@@ -463,14 +473,18 @@ class Tensor(Value):
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        array = self.numpy()
+        if not copy and (dtype is None or self.array.dtype == dtype):
+            return self.numpy()
+        if self._edge() is not None:
+            return self.numpy()  # raises
+        array = self.array
         if dtype is not None and array.dtype != dtype:
             if copy is False:
                 raise ValueError(
                     f"converting {array.dtype} to {dtype} needs a copy, and copy=False forbids it"
                 )
             return array.astype(dtype)
-        return array.copy() if copy else array
+        return array.copy()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return interop.ufunc(ufunc, method, inputs, kwargs)

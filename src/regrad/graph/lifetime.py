@@ -243,7 +243,7 @@ _FREED = (
 
 def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None = None) -> GraphFreedError:
     """Tell what freed ``node``, why this pass met it, and what to do."""
-    freer: Pass = _freer(node)
+    freer: Pass = freer_of(node)
     if node.plan.op is SPENT_OP:
         teller = object.__new__(Node)
         teller.plan, teller.edges, teller.saved, teller.extra, teller.seq = node.plan, (), node.saved, None, node.seq
@@ -280,7 +280,7 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
         )
     else:
         cause = "SHARED_TRUNK"
-        shared = tuple(n for n in nodes.values() if _freer(n) is freer)
+        shared = tuple(n for n in nodes.values() if freer_of(n) is freer)
         advice = (
             "Two losses share these nodes. Sum the losses and run one backward, or let the earlier pass keep"
             " what this one needs: its `retain_graph=True`."
@@ -304,7 +304,7 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
     return error
 
 
-def _freer(node: Node) -> Any:
+def freer_of(node: Node) -> Any:
     """The pass or release that consumed ``node`` or some of its slots; None while all of it is alive."""
     if isinstance(node.saved, Consumed):
         return node.saved.by
@@ -466,7 +466,7 @@ def modified_error(
         first,
         f"  what changed:  {what}, shape {tuple(array.shape)}",
         f"  read by:       {node.op!r} at {_show(read)}{_line(read)}",
-        f"  written by:    {writer} at {_show(written)}{_line(written)}",
+        f"  written by:    {writer} at {_show(written)}{_line(written)}" if written else f"  written by:    {writer}",
     ]
     lines += [f"                 called from {_show(p)}{_line(p)}" for p in calls[1:3]]
     lines.append(f"  what to do:    {advice}")
@@ -514,14 +514,27 @@ def _name_of(owner: Any, array: Any) -> str:
 
 def live_nodes() -> Iterator[Node]:
     """Every node alive in the process, found through the garbage collector's books (it need not be enabled)."""
-    return (o for o in gc.get_objects() if issubclass(type(o), Node))
+    return (n for n in [o for o in gc.get_objects() if type(o) is Node] if _finished(n))
+
+
+def _finished(node: Node) -> bool:
+    """Is the node whole? Another thread may be about to make it; the number comes last."""
+    try:
+        _number_of(node)
+    except AttributeError:
+        return False
+    return True
+
+
+_number_of = Node.__dict__["seq"].__get__  # past Node.__getattr__
 
 
 def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
     """Bytes of the arrays that nodes hold for backward; memory shared by several of them counts once."""
-    nodes = list(live_nodes() if nodes is None else nodes)
-    memories = {id(m): m.nbytes for n in nodes for _, _, a in slots.entries(n) for m in (root(a),)}
-    return sum(memories.values()) + sum(slots.object_bytes(n) for n in nodes)
+    held: dict[Any, int] = {}
+    for node in live_nodes() if nodes is None else nodes:
+        held.update(slots.memories(node))
+    return sum(held.values())
 
 
 # -- pickling
