@@ -32,8 +32,9 @@ from regrad.dtypes import (
     promote_types, set_default_dtype, short, uint16, uint32, uint64, uint8,
 )  # fmt: skip
 from regrad.errors import (
-    DimError, DtypeError, FileFormatError, GraphFreedError, LoopWarning, NonDifferentiableSaved,
-    PickleAttachedError, SaveError, SavedModifiedError, ShapeError,
+    DimError, DtypeError, FileFormatError, GraphEscapedError, GraphFreedError, GraphGrowthWarning, LoopWarning,
+    NonDifferentiableSaved, PickleAttachedError, SaveError, SavedModifiedError, ShapeError, UnusedCreateGraphWarning,
+    UnusedRetainWarning,
 )  # fmt: skip
 from regrad.files import load, save
 from regrad.func import vmap
@@ -174,9 +175,10 @@ newaxis = None
 __version__ = "0.1.0"
 
 __all__ = [
-    "DimError", "DtypeError", "FileFormatError", "Generator", "GraphFreedError", "LoopWarning",
-    "NonDifferentiableSaved", "PickleAttachedError", "SaveError", "SavedModifiedError", "ShapeError", "Size",
-    "Tensor", "abs", "absolute", "acos", "acosh", "adaptive_avg_pool1d", "add", "addbmm", "addcdiv", "addcmul",
+    "DimError", "DtypeError", "FileFormatError", "Generator", "GraphEscapedError", "GraphFreedError",
+    "GraphGrowthWarning", "LoopWarning", "NonDifferentiableSaved", "PickleAttachedError", "SaveError",
+    "SavedModifiedError", "ShapeError", "Size", "Tensor", "UnusedCreateGraphWarning", "UnusedRetainWarning", "abs",
+    "absolute", "acos", "acosh", "adaptive_avg_pool1d", "add", "addbmm", "addcdiv", "addcmul",
     "addmm", "addmv", "addr", "adjoint", "affine_grid_generator", "alias_copy", "all", "allclose", "alpha_dropout",
     "alpha_dropout_", "amax", "amin", "aminmax", "angle", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh",
     "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_strided_copy",

@@ -31,11 +31,12 @@ from regrad import dtypes, shapes
 from regrad.errors import DtypeError, ShapeError
 from regrad.graph.lifetime import note_nan
 from regrad.graph.modes import MODE, RECORD, SILENT, mode
-from regrad.graph.node import Leaf, Node, Output, Plan, tick
+from regrad.graph.node import Extra, Leaf, Node, Output, Plan, tick
+from regrad.graph.observers import drops, holds, observers, use_callers
 from regrad.graph.provenance import inside, outer, site
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.slots import Dual
-from regrad.graph.value import Meta, Value, View, use_box, wrap
+from regrad.graph.value import SPENT, Meta, Value, View, use_box, wrap
 
 __all__ = ["OPS", "Op", "elementwise", "general", "general_call", "linear", "refresh", "use_tensor"]
 
@@ -747,10 +748,15 @@ def _record(
     edges: list[Any] = []
     mask = 0
     barred = False
+    spent = live = None
     for i, a in enumerate(args):
         edge = None
         if isinstance(a, Value):
-            edge = a.edge if a._view is None else refresh(a)
+            if a._view is SPENT:
+                edge = spent = a.edge
+            else:
+                edge = a.edge if a._view is None else refresh(a)
+                live = edge if edge is not BARRED and edge is not None else live
             if edge is BARRED:
                 barred, edge = True, None
             if edge is not None and (op.many or op.args[i] in op.rules):
@@ -777,7 +783,10 @@ def _record(
         for k in (op.diff if op.diff is not None else range(len(results)))
         if k < len(results) and outs[k].dtype.kind in "fcV"
     ]
-    if mask and m.record and differentiable:
+    if spent is not None and live is None and m.record and not m.inference:
+        for k in differentiable if mask else ():
+            results[k].edge, results[k]._view = spent, SPENT  # nothing can be differentiated through it any more
+    elif mask and m.record and differentiable:
         is_complex = any(a.dtype.kind == "c" for a in (*arrays, *outs) if isinstance(a, np.ndarray))
         plan = op.plan(1 if op.many else mask, is_complex)
         node = _new(Node)
@@ -806,6 +815,8 @@ def _record(
             note_nan(node, arrays, outs)
         for watcher in m.watch:
             watcher(node)
+        if observers:
+            holds(node)
         if op.diff is None and not many_out:
             results[0].edge = node
         elif op.diff is not None and len(op.diff) == 1:
@@ -940,7 +951,11 @@ def _keep_tangents(
                     tangents[i] if kind == "in" else moved[i] if kind == "out" and i < len(moved) else None,
                 )
             )
+    if observers:
+        drops(node)
     node.saved = tuple(kept)
+    if observers:
+        holds(node)
 
 
 def push(
@@ -1027,3 +1042,4 @@ def use_tensor(cls: type[Value], *, cast: Any, expand_to: Any, transposed: Any) 
 
 
 _space.update(general_call=general_call, refresh=refresh, view_of=view_of)
+use_callers(_space)

@@ -6,6 +6,7 @@
       NonDifferentiableSaved   a second derivative would go through a value that has no history
       ShapeError               sizes that do not fit together
       DtypeError               an op that is not defined for a dtype
+      GraphEscapedError        a graph outlived the context that it was made in
       PickleAttachedError      pickling a tensor that still hangs on its graph
       FileFormatError          a file that `rg.load` cannot read; also a ValueError
       SaveError                a file that `rg.save` could not write; also an OSError
@@ -13,6 +14,9 @@
       DimError                 a dimension that the tensor does not have
     UserWarning
       LoopWarning              a batching rule is missing and a Python loop stands in for it
+      GraphGrowthWarning       graphs of earlier steps are still there, and their number grows
+      UnusedRetainWarning      a graph was retained and never run again
+      UnusedCreateGraphWarning a gradient was recorded and never differentiated
 
 The two long stories (who freed, who wrote, what to do) are told in `regrad.graph.lifetime`; this module only
 holds the boxes.
@@ -26,13 +30,17 @@ __all__ = [
     "DimError",
     "DtypeError",
     "FileFormatError",
+    "GraphEscapedError",
     "GraphFreedError",
+    "GraphGrowthWarning",
     "LoopWarning",
     "NonDifferentiableSaved",
     "PickleAttachedError",
     "SaveError",
     "SavedModifiedError",
     "ShapeError",
+    "UnusedCreateGraphWarning",
+    "UnusedRetainWarning",
 ]
 
 
@@ -114,5 +122,55 @@ class SavedModifiedError(RuntimeError):
     advice: str = ""
 
 
+class GraphEscapedError(RuntimeError):
+    """A graph made inside `rg.graph.must_free` outlived it.
+
+    Fields: ``roots`` (for each: ``op``, ``shape``, ``nbytes``, ``made_at`` and ``holders``, the chains that keep it) and
+    ``nbytes`` (of all of them, memory that they share counted once).
+    """
+
+    roots: tuple[Any, ...] = ()
+    nbytes: int = 0
+
+
 class LoopWarning(UserWarning):
     """An op without a batching rule was run once per slice."""
+
+
+class GraphGrowthWarning(UserWarning):
+    """Graphs of earlier steps are still reachable, and their number grows.
+
+    Fields: ``line`` (file and line of the op that reads a value of an earlier step, or of the oldest graph's last op),
+    ``op``, ``bytes_per_step``, ``nodes_per_step`` and ``holders`` (the chains that keep the oldest graph).
+    """
+
+    line: Any = None
+    op: str = ""
+    bytes_per_step: int = 0
+    nodes_per_step: int = 0
+    holders: Any = ()
+
+
+class UnusedRetainWarning(UserWarning):
+    """A graph was retained for another pass that never came.
+
+    Fields: ``line`` (file and line of the pass), ``count`` (graphs), ``nbytes`` (what they held in vain, in all) and
+    ``byte_seconds`` (bytes times the seconds for which they were held).
+    """
+
+    line: Any = None
+    count: int = 0
+    nbytes: int = 0
+    byte_seconds: float = 0.0
+
+
+class UnusedCreateGraphWarning(UserWarning):
+    """A pass recorded its gradient (``create_graph=True``), and nobody differentiated it.
+
+    Fields: those of `UnusedRetainWarning`.
+    """
+
+    line: Any = None
+    count: int = 0
+    nbytes: int = 0
+    byte_seconds: float = 0.0

@@ -17,6 +17,7 @@ from regrad.declare import OPS, Op, _pick
 from regrad.errors import PickleAttachedError
 from regrad.graph.lifetime import freed_error, reachable
 from regrad.graph.node import Leaf, Node, Output, leaf_for, meta_of, tick
+from regrad.graph.observers import holds, observers
 from regrad.graph.slots import Packed
 from regrad.graph.value import Value, root, wrap
 
@@ -274,6 +275,8 @@ class _Reader:
         file, line = entry["made_at"] or ("<loaded>", 1)
         node.code, node.lasti = compile("", file, "exec").replace(co_firstlineno=line), -1
         node.seq = tick()
+        if observers:
+            holds(node)
         return node
 
     def tree(self, x: Any) -> Any:

@@ -20,7 +20,8 @@ from regrad.errors import PickleAttachedError
 from regrad.graph import lifetime, versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Handle, Leaf, Node, Output, leaf_for, meta_of
-from regrad.graph.value import Value, View, root, wrap
+from regrad.graph.roots import RootGrads
+from regrad.graph.value import SPENT, Value, View, root, wrap
 from regrad.ops import conversion, core, creation, writing
 from regrad.shapes import Size
 
@@ -130,7 +131,7 @@ class Tensor(Value):
 
     def _edge(self) -> Any:
         view = self._view
-        if view is None:
+        if view is None or view is SPENT:
             return self.edge
         return refresh(self) if type(view) is View else None
 
@@ -178,6 +179,16 @@ class Tensor(Value):
         if type(edge) is Output:
             return edge.node
         return None if type(edge) is Leaf else edge
+
+    @property
+    def graph_state(self) -> str:
+        """The state of this tensor's graph: "leaf", "live", "partial", "consumed" or "released".
+
+        See `regrad.graph.graph_state`; `regrad.graph.explain` tells more.
+        """
+        from regrad.graph.report import graph_state
+
+        return graph_state(self)
 
     @property
     def output_nr(self) -> int:
@@ -237,7 +248,14 @@ class Tensor(Value):
         self._grad = None
 
     def backward(
-        self, gradient: Any = None, retain_graph: Any = None, create_graph: bool = False, inputs: Any = None
+        self,
+        gradient: Any = None,
+        retain_graph: Any = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+        *,
+        release: str = "pass",
+        on_error: str | None = None,
     ) -> None:
         """Accumulate the gradient of this tensor into the leaves it was computed from.
 
@@ -248,7 +266,9 @@ class Tensor(Value):
         >>> x.grad
         tensor(6.)
         """
-        _backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+        _backward(
+            self, gradient, retain_graph, create_graph, inputs=inputs, release=release, on_error=on_error
+        )
 
     def detach(self) -> Tensor:
         """This tensor's elements, shared, without its history and its tangents.
@@ -285,17 +305,39 @@ class Tensor(Value):
             )
         self.array = other.array
 
-    def retain_grad(self) -> None:
-        """Keep the gradient of this computed tensor in ``.grad``, as for a leaf."""
+    def retain_grad(self, *, per_root: bool = False) -> None:
+        """Keep the gradient of this computed tensor in ``.grad``, as for a leaf.
+
+        With ``per_root``, ``.grads[loss]`` also holds what came from each root. PyTorch: torch.Tensor.retain_grad.
+
+        >>> h = rg.ones(1, requires_grad=True) * 2
+        >>> h.retain_grad(per_root=True)
+        >>> one, two = h.sum(), (h * 3).sum()
+        >>> rg.graph.backward({one: None, two: None})
+        >>> h.grads[one], h.grads[two], h.grad
+        (tensor([1.]), tensor([3.]), tensor([4.]))
+        """
         edge = self._edge()
         if edge is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if type(edge) is Leaf:
+            if per_root:
+                raise RuntimeError(
+                    "retain_grad(per_root=True) is for computed tensors; of a leaf, rg.graph.grad_each gives the"
+                    " gradient of each loss"
+                )
             return
+        if per_root and meta_of(self).grads is None:
+            meta_of(self).grads = RootGrads()
         node, index = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
         extra = node.more()
         extra.retain = {**(extra.retain or {}), index: weakref.ref(self)}
         meta_of(self).retain = True
+
+    @property
+    def grads(self) -> Any:
+        """The gradients from each root, after ``retain_grad(per_root=True)``; else None."""
+        return None if self.meta is None else self.meta.grads
 
     @property
     def retains_grad(self) -> bool:
@@ -438,14 +480,18 @@ class Tensor(Value):
         return self.array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        array = self.numpy()
+        if not copy and (dtype is None or self.array.dtype == dtype):
+            return self.numpy()
+        if self._edge() is not None:
+            return self.numpy()  # raises
+        array = self.array
         if dtype is not None and array.dtype != dtype:
             if copy is False:
                 raise ValueError(
                     f"converting {array.dtype} to {dtype} needs a copy, and copy=False forbids it"
                 )
             return array.astype(dtype)
-        return array.copy() if copy else array
+        return array.copy()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         return interop.ufunc(ufunc, method, inputs, kwargs)

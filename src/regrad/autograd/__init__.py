@@ -1,6 +1,7 @@
 """The public face of differentiation: `backward` and `grad` first. Start reading there.
 
 - passes: backward, grad
+- several: several losses over one graph
 - function: custom functions
 - grad_mode: recording on and off, inference, anomaly checks
 - graph: saved-value policies, hooks on several gradients, edges
@@ -15,6 +16,7 @@ from __future__ import annotations
 from regrad.autograd import forward_ad as forward_ad
 from regrad.autograd import functional as functional
 from regrad.autograd import graph as graph
+from regrad.autograd import several as several
 from regrad.autograd.function import Function
 from regrad.autograd.grad_mode import (
     detect_anomaly,

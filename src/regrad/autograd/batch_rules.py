@@ -122,7 +122,7 @@ TRAILING: dict[str, int] = {
         2,
     ),
     "permutation_of": 1,
-    "dropout": 0,
+    **dict.fromkeys(("between", "dropout", "outside"), 0),
 }
 
 _OF_ROWS = ("max", "min", "mode", "sort", "argsort")  # with dim=None they look at all elements as one row

@@ -13,14 +13,14 @@ __all__ = ["batched_grad"]
 
 
 def batched_grad(
-    outputs: Any, inputs: Any, cotangents: Any, retain: bool, create: bool, allow: bool, materialize: bool
+    outputs: Any, inputs: Any, cotangents: Any, allow: bool, materialize: bool, **terms: Any
 ) -> tuple[Any, ...]:
-    """The gradients for each row of the cotangents, the rows in front."""
+    """The gradients for each row of the cotangents, the rows in front; ``terms`` are those of `grad`."""
     from regrad.autograd import batch_folds as batch_folds  # fills the table of rules, as the next one does
     from regrad.autograd import batch_indexing as batch_indexing
     from regrad.autograd import batch_rules as batch_rules
     from regrad.autograd.batching import Batched, Level
-    from regrad.autograd.passes import grad
+    from regrad.autograd.passes import grad, unused
 
     if cotangents is None:
         raise RuntimeError("is_grads_batched=True needs grad_outputs with a leading batch dimension")
@@ -41,17 +41,14 @@ def batched_grad(
     token = MODE.set(mode().but(batch=level))
     try:
         given = [None if g is None else level.wrap(g) for g in cotangents]
-        found = grad(outputs, inputs, given, retain, create, allow_unused=True)
+        found = grad(outputs, inputs, given, allow_unused=True, **terms)
     finally:
         MODE.reset(token)
     out = []
     for x, g in zip(inputs, found, strict=True):
         if g is None:
             if not allow:
-                raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set"
-                    " allow_unused=True if this is the desired behavior."
-                )
+                raise unused()
             out.append(wrap(np.zeros((level.size, *x.array.shape), x.array.dtype)) if materialize else None)
         else:
             out.append(g.value if isinstance(g, Batched) else g.expand(level.size, *g.shape))

@@ -66,10 +66,10 @@ for _name in (
 
 
 class Level:
-    """One `vmap` that is under way: its batch size and the level around it."""
+    """One `vmap` that is under way: its batch size, the level around it, and whether it keeps quiet about loops."""
 
-    def __init__(self, size: int, outer: Level | None, randomness: str) -> None:
-        self.size, self.outer, self.randomness = size, outer, randomness
+    def __init__(self, size: int, outer: Level | None, randomness: str, quiet: bool = False) -> None:
+        self.size, self.outer, self.randomness, self.quiet = size, outer, randomness, quiet
         self.depth: int = 1 if outer is None else outer.depth + 1
 
     def wrap(self, value: Any) -> Batched:
@@ -275,7 +275,7 @@ def _loop(
     level: Level, op: Any, values: tuple[Any, ...], flags: tuple[bool, ...], params: dict[str, Any]
 ) -> Any:
     """The op once per sample; says so once."""
-    if op.name not in _told:
+    if op.name not in _told and not level.quiet:
         _told.add(op.name)
         warnings.warn(
             f"vmap: {op.name!r} has no batching rule here and runs once per sample", LoopWarning, stacklevel=6

@@ -18,12 +18,13 @@ import numpy as np
 
 from regrad.declare import BARRED, refresh
 from regrad.errors import NonDifferentiableSaved
-from regrad.graph import lifetime, versions
+from regrad.graph import engine, lifetime, versions
 from regrad.graph.modes import Switch, mode
 from regrad.graph.node import Leaf, Node, Output, Plan, tick
+from regrad.graph.observers import holds, observers
 from regrad.graph.provenance import site
 from regrad.graph.slots import Packed, pack
-from regrad.graph.value import Value, View, wrap
+from regrad.graph.value import SPENT, Value, View, wrap
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -48,6 +49,9 @@ class FunctionCtx:
         self._to_push: tuple[Any, ...] = ()
         self._dirty: tuple[Any, ...] = ()
         self._frozen: tuple[Any, ...] = ()
+        self._objects: list[Any] = []
+        self._object_bytes = 0
+        self._on_release: list[Callable[[], Any]] = []
         self._materialize = True
         self._node: Any = None
         self._mask = -1
@@ -63,6 +67,38 @@ class FunctionCtx:
                     " on ctx as attributes"
                 )
         self._to_save = tensors
+
+    def save(self, thing: Any, nbytes: int = 0) -> None:
+        """Keep any object for the backward, which finds it in ``ctx.saved_objects``, until the graph is freed.
+
+        ``nbytes`` is what it holds, for the books of `rg.graph.memory_stats`. Unlike an attribute of ``ctx``, it need
+        not be cleared by the backward, which cannot know whether another pass is to come.
+        """
+        self._objects.append(thing)
+        self._object_bytes += int(nbytes)
+
+    @property
+    def saved_objects(self) -> tuple[Any, ...]:
+        """What `save` kept; raises once a pass has freed it."""
+        node = self._node() if self._node is not None else None
+        if node is not None and type(node.saved) is not tuple:
+            raise lifetime.freed_error(node, (node,))
+        return tuple(self._objects)
+
+    def on_release(self, callback: Callable[[], Any]) -> None:
+        """Call ``callback`` once, when what was saved is freed: by the last pass, by a release, or with the graph."""
+        self._on_release.append(callback)
+
+    @property
+    def will_be_reused(self) -> bool:
+        """Asked in a backward: will another pass still read what was saved?"""
+        node = self._node() if self._node is not None else None
+        return node is not None and engine.keeps(node)
+
+    def _released(self) -> None:
+        self._objects.clear()
+        self._object_bytes = 0
+        _call_all(self._on_release)
 
     def save_for_forward(self, *tensors: Any) -> None:
         """Keep tensors for ``jvp``, which finds them in ``ctx.saved_tensors``."""
@@ -120,6 +156,11 @@ class _Lost:
     diff = None
     rules: dict[str, Any] = {}  # noqa: RUF012
     name = grad_name = "saved value without history"
+
+
+def _call_all(callbacks: list[Callable[[], Any]]) -> None:
+    while callbacks:
+        callbacks.pop(0)()
 
 
 def _poisoned(array: Any, node: Node, what: str, error: Callable[[], Exception]) -> Any:
@@ -281,7 +322,7 @@ def _apply(cls: Any, args: tuple[Any, ...]) -> tuple[Any, FunctionCtx]:
 
 
 def _edge(value: Value) -> Any:
-    edge = value.edge if value._view is None else refresh(value)
+    edge = value.edge if value._view is None or value._view is SPENT else refresh(value)
     return None if edge is BARRED else edge
 
 
@@ -312,6 +353,7 @@ def _make_node(
     node.plan = Plan(
         op, mask, names, tuple(every for _ in names), tuple(sources), pull, None, lambda _: (pull, None)
     )
+    node.plan.holds = bool(names or ctx._objects or ctx._on_release)  # all of it is gone after a pass
     node.edges = edges
     node.saved = tuple(saved)
     node.params = ctx
@@ -325,6 +367,8 @@ def _make_node(
     if m.anomaly:
         lifetime.note_nan(node, (a.array if isinstance(a, Value) else a for a in args),
                  (o.array if isinstance(o, Value) else o for o in outs))  # fmt: skip
+    if ctx._on_release:  # the graph may die without having been freed
+        weakref.finalize(node, _call_all, ctx._on_release).atexit = False
     ctx._outs = tuple((o.array.shape, o.array.dtype) if isinstance(o, Value) else None for o in outs)
     ctx._node = weakref.ref(node)
     for name, thing in list(vars(ctx).items()):
@@ -332,6 +376,8 @@ def _make_node(
             ctx._kept[name] = _sorted_out(thing, args, outs)
             del ctx.__dict__[name]
     ctx._to_save = ctx._to_push = ctx._dirty = ctx._frozen = ()
+    if observers:
+        holds(node)
     for k, o in enumerate(outs):
         if k in diff:
             new = node if single else Output(node, diff.index(k), len(diff))

@@ -16,6 +16,7 @@ from regrad.autograd.passes import GradientEdge, edge_of
 from regrad.graph import versions
 from regrad.graph.modes import MODE, Switch, mode
 from regrad.graph.node import Handle, Node, Output
+from regrad.graph.observers import drops, holds, observers
 from regrad.graph.value import Value, root, wrap
 
 __all__ = [
@@ -215,7 +216,12 @@ class allow_mutation_on_saved_tensors:
             if node is None or type(node.saved) is not tuple:
                 continue
             alive.append(ref)
-            node.saved = tuple(self._replaced(e, memory, kept) for e in node.saved)
+            saved = tuple(self._replaced(e, memory, kept) for e in node.saved)
+            if observers:
+                drops(node)
+            node.saved = saved
+            if observers:
+                holds(node)
         self._nodes = alive
 
     def _replaced(self, entry: Any, memory: Any, kept: dict[int, Any]) -> Any:

@@ -13,10 +13,10 @@ import numpy as np
 
 from regrad import tensor as tensor_module
 from regrad.declare import refresh
-from regrad.graph import engine
-from regrad.graph.lifetime import check_nan_root
+from regrad.graph import engine, plans
+from regrad.graph.lifetime import check_nan_root, reachable, spend
 from regrad.graph.modes import mode
-from regrad.graph.node import Leaf, Output
+from regrad.graph.node import Leaf, Output, Terms
 from regrad.graph.provenance import site
 from regrad.graph.value import Value, View, wrap
 from regrad.ops import core
@@ -59,13 +59,36 @@ def _as_tuple(things: Any) -> tuple[Any, ...]:
     return (things,) if isinstance(things, (Value, GradientEdge)) else tuple(things)
 
 
-def _retain(retain_graph: Any, create_graph: bool) -> bool:
-    """Is the graph kept? By default as ``create_graph`` says."""
+def _retain(
+    retain_graph: Any, create_graph: bool, edges: list[Any], release: str, on_error: str | None
+) -> tuple[bool, Terms | None]:
+    """(is all of the graph kept?, what else the pass keeps and frees); by default as ``create_graph`` says."""
+    if release != "pass" and release not in ("used", "graph"):
+        raise ValueError(f"release must be 'pass', 'used' or 'graph', not {release!r}")
+    if on_error is not None and on_error not in ("keep", "release"):
+        raise ValueError(f"on_error must be 'keep' or 'release', not {on_error!r}")
     if retain_graph is None:
-        return create_graph
-    if not isinstance(retain_graph, (bool, int)):
-        raise TypeError(f"retain_graph must be None, True or False, not {retain_graph!r}")
-    return bool(retain_graph)
+        plan = plans.plan_of(edges)
+        if plan is not None and not create_graph:
+            return False, Terms(on_error=on_error, plan=plan)
+        retain_graph = create_graph
+    if isinstance(retain_graph, (bool, int)):
+        if (release == "pass" or retain_graph) and on_error is None:
+            return bool(retain_graph), None
+        return bool(retain_graph), Terms(frozenset(), release, on_error)
+    if isinstance(retain_graph, str):
+        if retain_graph != "auto":
+            raise ValueError(f"retain_graph must be None, True, False, 'auto' or tensors, not {retain_graph!r}")
+        later: list[Any] = plans.live_edges(edges)
+    else:
+        try:
+            later = [edge_of(t, "retain_graph") for t in _as_tuple(retain_graph)]
+        except TypeError:
+            raise TypeError(
+                "retain_graph must be None, True, False, 'auto', or the tensors whose backward is still to come, not"
+                f" {retain_graph!r}"
+            ) from None
+    return False, Terms(frozenset(reachable(e for e in later if e is not None)), release, on_error)
 
 
 def _roots(
@@ -156,18 +179,40 @@ def _run(
     retain: bool,
     create: bool,
     accumulate: bool,
+    terms: Terms | None = None,
+    unused: Any = None,
 ) -> Any:
     code, lasti = site(3)
     pass_ = engine.new_pass(kind, edges, code, lasti)
-    return engine.run(
-        edges,
-        cotangents,
-        wanted,
-        retain=retain,
-        record=create,
-        accumulate=accumulate,
-        pass_=pass_,
-        recorded_sum_to=_recorded_sum_to,
+    plan = None if terms is None else terms.plan
+    if plan is not None:
+        plan.started(edges)
+    try:
+        result = engine.run(
+            edges,
+            cotangents,
+            wanted,
+            retain=retain,
+            record=create,
+            accumulate=accumulate,
+            pass_=pass_,
+            recorded_sum_to=_recorded_sum_to,
+            terms=terms,
+            unused=unused,
+        )
+    except BaseException:
+        if plan is not None:
+            plan.failed(edges)
+        raise
+    if plan is not None:
+        plan.finished(edges, pass_)
+    return result
+
+
+def unused() -> Exception:
+    return RuntimeError(
+        "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this"
+        " is the desired behavior."
     )
 
 
@@ -178,17 +223,26 @@ def _recorded_sum_to(piece: Any, shape: tuple[int, ...]) -> Any:
 def backward(
     tensors: Any,
     grad_tensors: Any = None,
-    retain_graph: bool | None = None,
+    retain_graph: Any = None,
     create_graph: bool = False,
     grad_variables: Any = None,
     inputs: Any = None,
+    *,
+    release: str = "pass",
+    on_error: str | None = None,
 ) -> None:
     """Accumulate the gradient of ``tensors`` into the ``.grad`` of every leaf they were computed from.
 
     ``grad_tensors``  cotangents, one for each tensor that is not a scalar
-    ``retain_graph``  keep the graph's saved values for another pass; by default as ``create_graph`` says
+    ``retain_graph``  keep the graph's saved values for another pass; by default as ``create_graph`` says. A tensor, or
+                      several: keep exactly what a backward from these will read; "auto": what any other tensor that is
+                      still held can reach
     ``create_graph``  record the gradient computation, so that it can be differentiated again
     ``inputs``        accumulate into these tensors only
+    ``release``       what is freed: "pass", what this pass ran; "used", the values whose readers have now all run;
+                      "graph", everything that ``tensors`` were computed from
+    ``on_error``      after a failure in the middle, "keep" the graph as it was, or "release" it in one go; by default
+                      "keep" where hooks or custom functions take part
 
     Raises `GraphFreedError` if an earlier pass freed what this one needs and `SavedModifiedError` if it was written
     to; both before any gradient has changed. PyTorch: torch.autograd.backward.
@@ -202,8 +256,8 @@ def backward(
     given = grad_tensors if grad_variables is None else grad_variables
     given = None if given is None else (given,) if isinstance(given, Value) else tuple(given)
     create = bool(create_graph)
-    retain = _retain(retain_graph, create)
     edges, cotangents = _roots(tensors, given, _on_tensors(create))
+    retain, terms = _retain(retain_graph, create, edges, release, on_error)
     wanted = None
     if inputs is not None:
         inputs = _as_tuple(inputs)
@@ -211,7 +265,11 @@ def backward(
             raise RuntimeError("`inputs` argument to `backward` cannot be empty")
         wanted = [edge_of(t, "`inputs`") for t in inputs]
         _check_wanted(wanted)
-    results = _run(edges, cotangents, wanted, "backward()", retain, create, accumulate=True)
+    results = _run(edges, cotangents, wanted, "backward()", retain, create, True, terms)
+    if not retain and wanted is None:
+        for tensor in tensors:
+            if isinstance(tensor, Value):
+                spend(tensor)
     if wanted is not None:
         for tensor, edge, g in zip(inputs, wanted, results, strict=True):
             if g is not None and type(edge) is not Leaf and isinstance(tensor, Value):
@@ -222,12 +280,15 @@ def grad(
     outputs: Any,
     inputs: Any,
     grad_outputs: Any = None,
-    retain_graph: bool | None = None,
+    retain_graph: Any = None,
     create_graph: bool = False,
     only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
+    *,
+    release: str = "pass",
+    on_error: str | None = None,
 ) -> tuple[Any, ...]:
     """The gradient of ``outputs`` with respect to each of ``inputs``, as a tuple; ``.grad`` is not touched.
 
@@ -237,7 +298,7 @@ def grad(
     ``is_grads_batched``  the cotangents have a leading batch dimension, and so have the results
     ``materialize_grads`` give zeros instead of None
 
-    PyTorch: torch.autograd.grad.
+    ``retain_graph``, ``release`` and ``on_error`` are those of `backward`. PyTorch: torch.autograd.grad.
 
     >>> x = rg.tensor(3., requires_grad=True)
     >>> rg.autograd.grad(x ** 2, x)
@@ -260,25 +321,24 @@ def grad(
         )
     allow = materialize_grads if allow_unused is None else allow_unused
     create = bool(create_graph)
-    retain = _retain(retain_graph, create)
     if is_grads_batched:
         from regrad.autograd.batched import batched_grad
 
-        return batched_grad(outputs, inputs, grad_outputs, retain, create, allow, materialize_grads)
+        return batched_grad(
+            outputs, inputs, grad_outputs, allow, materialize_grads,
+            retain_graph=retain_graph, create_graph=create, release=release, on_error=on_error,
+        )  # fmt: skip
     if not inputs:
         raise ValueError("grad requires non-empty inputs.")
     wanted = [edge_of(t, "inputs") for t in inputs]
     _check_wanted(wanted)
     edges, cotangents = _roots(outputs, grad_outputs, _on_tensors(create))
-    results = _run(edges, cotangents, wanted, "grad()", retain, create, accumulate=False)
+    retain, terms = _retain(retain_graph, create, edges, release, on_error)
+    results = _run(edges, cotangents, wanted, "grad()", retain, create, False, terms, None if allow else unused)
     for k, (tensor, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None:
             if not allow:
-                raise RuntimeError(
-                    "One of the differentiated Tensors appears to not have been used in the graph. Set"
-                    f" allow_unused=True if this is the desired behavior: input {k} does not lead to the outputs. Is it"
-                    " the tensor that was used, or a copy made later?"
-                )
+                raise unused()
             if materialize_grads:
                 results[k] = wrap(np.zeros_like(tensor.array))
     return tuple(results)

@@ -10,20 +10,23 @@ sum of the pieces that have arrived; a *due* leaf is one with hooks, finished as
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from regrad.graph import lifetime, slots, versions
+from regrad.errors import GraphFreedError
+from regrad.graph import lifetime, observers, slots, versions
 from regrad.graph.modes import MODE, RECORD, SILENT, Mode, mode
-from regrad.graph.node import Leaf, Node, Output, Pass, Plan
+from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, recent, stop_key
+from regrad.graph.provenance import inside
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
-from regrad.graph.value import Value, wrap
+from regrad.graph.value import Value, edge_now, wrap
 
 __all__ = ["run", "sum_to"]
 
@@ -65,6 +68,8 @@ class Wanted:
         self.masks: dict[int, int] = (
             {}
         )  # seq -> inputs whose gradient is needed; absent: the node need not run
+        self.beyond: frozenset[int] = frozenset()  # nodes at which the gradient stops
+        self.missed: set[Any] = {stop_key(edge) for edge in edges}  # what no node reads
         indices = {seq: {index for index, _ in pairs} for seq, pairs in self.outputs.items()}
         for seq in sorted(nodes):
             mask = 0
@@ -79,6 +84,7 @@ class Wanted:
                     hit = edge.seq in indices or edge.seq in self.masks
                 if hit:
                     mask |= 1 << i
+                    self.missed.discard(edge if type(edge) is Leaf else stop_key(edge))
             if mask:
                 self.masks[seq] = mask
 
@@ -93,12 +99,17 @@ def run(
     accumulate: bool,
     pass_: Pass,
     recorded_sum_to: Callable[[Any, Any], Any] | None = None,
+    terms: Terms | None = None,
+    log: list[Callable[[], None]] | None = None,
+    unused: Callable[[], Exception] | None = None,
 ) -> list[Any]:
     """Run one pass from the edges ``roots`` with their cotangents (arrays, or tensors when ``record``).
 
     ``wanted_edges`` are the inputs asked for; None: every leaf that is reached. With ``accumulate`` the gradients
     of leaves go to ``.grad``, and only those of inner wanted edges are returned; otherwise all wanted ones are, one
-    entry for each edge, None where none arrived.
+    entry for each edge, None where none arrived. ``terms``: what else the pass keeps, frees and stops at.
+    ``log`` gets functions that take back what the pass did to gradients, should a later one fail. ``unused`` makes the
+    error for a wanted input that the roots do not depend on; None: there may be such.
     """
     # -- what do the roots reach?
     nodes: dict[int, Node] = {}
@@ -117,6 +128,7 @@ def run(
         node = pop()
         if node.extra is not None:
             hooked = True
+            dead = dead or node.extra.done != 0
         if type(node.saved) is not tuple:
             dead = True
         for edge in node.edges:
@@ -133,7 +145,15 @@ def run(
             if seq not in nodes:
                 nodes[seq] = edge
                 push(edge)
-    wanted = None if wanted_edges is None else Wanted(wanted_edges, nodes)
+    wanted = None
+    if wanted_edges is not None:
+        wanted = Wanted(wanted_edges, nodes)
+        if dead:
+            lifetime.check_spent(nodes, wanted, roots)
+        if unused is not None and wanted.missed and not wanted.missed <= {stop_key(edge) for edge in roots}:
+            raise unused()
+    if terms is not None and terms.stops:
+        wanted = _before_stops(roots, nodes, wanted, terms.stops)
     order = sorted(nodes, reverse=True)
 
     # -- is all of it alive and intact? Nothing has been changed yet.
@@ -144,6 +164,8 @@ def run(
         lifetime.check_intact(nodes, None if wanted is None else wanted.masks)
 
     # -- run
+    pass_.retained = retain
+    recent.append(pass_)
     state = mode()
     token = MODE.set(
         state if state.record is record else SILENT if state is RECORD else state.but(record=record)
@@ -161,6 +183,7 @@ def run(
         pass_,
         recorded_sum_to if tensors and recorded_sum_to else sum_to,
     )
+    walk.terms, walk.logged = terms, log is not None
     walk.hooked = hooked or bool(due_at) or state.anomaly is not None
     walk.checked = checked
     walk.result = [None] * (0 if wanted_edges is None else len(wanted_edges))
@@ -171,19 +194,24 @@ def run(
         for edge, g in zip(roots, cotangents, strict=True):
             walk.arrive(edge, wrap(g) if tensors and not isinstance(g, Value) else g)
         cotangents.clear()
-        if walk.hooked or wanted is not None or tensors:
+        if walk.hooked or wanted is not None or tensors or terms is not None or observers.observers:
             walk.general(state)
         else:
             walk.plain()
         walk.finish()
-    except BaseException:
-        walk.undo()
+        if observers.observers:
+            observers.ran(pass_, walk.nodes, None if wanted is None else wanted.masks, record)
+    except BaseException as error:
+        walk.undo(error)
+        _forget_frames(error)
         raise
     finally:
         quiet_reset(quiet)
         MODE.reset(token)
         if inner is not None:
             _walks.reset(inner)
+    if log is not None:
+        log.extend(walk.log)
     return walk.result
 
 
@@ -191,6 +219,58 @@ def current_pass() -> int:
     """The sequence number of the pass that is calling this hook; 0 outside any."""
     walks = _walks.get()
     return walks[-1].pass_.seq if walks else 0
+
+
+class PassInfo(NamedTuple):
+    """The pass that is calling a hook.
+
+    ``number``    its number on the clock of nodes, writes and passes
+    ``kind``      "backward()" or "grad()"
+    ``roots``     the numbers (``grad_fn.seq``) of the nodes that it started from
+    ``retained``  does all of the graph stay alive?
+    ``partial``   does it go to some inputs only?
+    ``place``     file and line of the call
+    """
+
+    number: int
+    kind: str
+    roots: tuple[int, ...]
+    retained: bool
+    partial: bool
+    place: Any
+
+    def started_from(self, tensor: Any) -> bool:
+        """Is ``tensor`` one of the pass's roots?"""
+        edge = edge_now(tensor)
+        node = edge.node if type(edge) is Output else edge
+        return type(node) is Node and node.seq in self.roots
+
+
+def pass_info() -> PassInfo | None:
+    """The pass that is calling this hook; None outside any.
+
+    >>> w = rg.ones(1, requires_grad=True)
+    >>> handle = w.register_hook(lambda g: print(rg.graph.current_pass().kind))
+    >>> (w * 2).sum().backward()
+    backward()
+    """
+    walks = _walks.get()
+    if not walks:
+        return None
+    walk = walks[-1]
+    by = walk.pass_
+    return PassInfo(by.seq, by.kind, by.roots, walk.retain, walk.wanted is not None, by.place)
+
+
+def keeps(node: Node) -> bool:
+    """Will ``node`` go on living after the pass that is running it?"""
+    walks = _walks.get()
+    if not walks:
+        return True
+    walk = walks[-1]
+    if walk.retain or walk.terms is None:
+        return walk.retain
+    return node.seq in walk.terms.keep or (walk.terms.plan is not None and walk.terms.plan.needs(node))
 
 
 def pass_is_partial() -> bool:
@@ -226,6 +306,7 @@ class _Walk:
         "hooked",
         "leaves",
         "log",
+        "logged",
         "nodes",
         "order",
         "owned",
@@ -235,6 +316,7 @@ class _Walk:
         "result",
         "retain",
         "sum_to",
+        "terms",
         "wanted",
     )
 
@@ -257,9 +339,10 @@ class _Walk:
             set()
         )  # keys whose pending sum was made here, so that it may be added to in place
         self.due: dict[int, list[Leaf]] = {}
-        self.freed: list[Node] = []  # to be freed at the end, because a hook might still fail
+        self.freed: list[tuple[Node, int | None]] = []  # to be freed at the end, because a hook might still fail
+        self.terms: Terms | None = None
         self.log: list[Callable[[], None]] = []  # how to undo what has been committed
-        self.hooked = False
+        self.hooked = self.logged = False
         self.checked = 0
         self.result: list[Any] = []
 
@@ -327,12 +410,18 @@ class _Walk:
                 else:
                     box[key] = box[key] + piece
                     owned.add(key)
-            del piece, pieces
+            piece = pieces = None
 
     def general(self, state: Mode) -> None:
         """The walk with everything: hooks, wanted inputs, recorded gradients, packed values, anomaly checks."""
         wanted = self.wanted
         masks = None if wanted is None else wanted.masks
+        terms = self.terms
+        keep = () if terms is None else terms.keep
+        frees = not self.retain and (terms is None or terms.plan is None)
+        # What a failure may not take away is freed at the end.
+        late = self.hooked if terms is None or terms.on_error is None else terms.on_error == "keep"
+        late = late or (terms is not None and terms.going is not None)
         for seq in self.order:
             node = self.nodes[seq]
             g = self.pending.pop(seq, None)
@@ -342,6 +431,8 @@ class _Walk:
                 if wanted is not None and seq in wanted.outputs:
                     for index, k in wanted.outputs[seq]:
                         self.result[k] = g[index] if type(g) is list else g
+                if terms is not None and terms.stops and type(g) is list:
+                    g = [None if (seq, index) in terms.stops else each for index, each in enumerate(g)]
             if masks is None or seq in masks:
                 if type(node.saved) is Pass:
                     raise lifetime.freed_error(node, (node,))
@@ -349,11 +440,11 @@ class _Walk:
                     lifetime.check_intact({seq: node}, masks)
                 if g is not None:
                     self.execute(node, g, None if masks is None else masks[seq], state)
-                if not self.retain:
-                    if self.hooked:
-                        self.freed.append(node)
+                if frees and seq not in keep:
+                    if late:
+                        self.freed.append((node, None if masks is None else masks[seq]))
                     else:
-                        self.free(node)
+                        self.free(node, None if masks is None else masks[seq])
             if seq in self.due:
                 for leaf in self.due[seq]:
                     if leaf in self.leaves:
@@ -464,6 +555,9 @@ class _Walk:
         self.log.append(lambda: setattr(tensor, "_grad", was))
         value = g if isinstance(g, Value) else wrap(np.array(g))
         tensor._grad = value if was is None else was + value
+        each = tensor.meta.grads
+        if each is not None:
+            self.log.append(each.noted(self.pass_.roots, value))
 
     def commit(self, leaf: Leaf, g: Any) -> None:
         """Run the leaf's hooks and deliver its gradient: to the caller, or to ``.grad``."""
@@ -480,9 +574,11 @@ class _Walk:
         tensor = leaf.owner()
         if tensor is not None:
             with _commit:
-                if leaf.hooked:
+                if leaf.hooked or self.logged:
                     self._remember(tensor)
-                accumulate_into(tensor, g, self.record, self.pass_)
+                plan = None if self.terms is None else self.terms.plan
+                if plan is None or not plan.held_back(leaf, g, self.pass_):
+                    accumulate_into(tensor, g, self.record, self.pass_)
         if leaf.post:
             self._call_post(leaf, [], g)
         if leaf.watch and tensor is not None:
@@ -506,9 +602,16 @@ class _Walk:
         if self.hooked:
             for leaf in [leaf for leaf in leaves if leaf.hooked]:
                 self.commit(leaf, leaves.pop(leaf))
-            for node in self.freed:
-                self.free(node)
-            self.freed.clear()
+        terms = self.terms
+        if terms is not None and terms.plan is None and terms.release == "graph" and not self.retain:
+            keep = terms.keep if self.wanted is None else terms.keep | self.wanted.beyond
+            self.freed += [(node, None) for seq, node in self.nodes.items() if seq not in keep]
+        for node, mask in self.freed:
+            if terms is not None and terms.going is not None:
+                terms.going.append((node, self.pass_))
+            else:
+                self.free(node, mask)
+        self.freed.clear()
         self.pending.clear()
         while leaves:
             leaf, g = leaves.popitem()
@@ -516,16 +619,125 @@ class _Walk:
         if not self.record:
             self.result = _own_all(self.result)
 
-    def free(self, node: Node) -> None:
-        """Let go of what ``node`` saved; say who did it."""
-        if type(node.saved) is not Pass:
-            node.saved = self.pass_ if node.plan.holds else self.pass_.mark(node.saved)
+    def free(self, node: Node, mask: int | None) -> None:
+        """Let go of what ``node`` saved, or of what its readers in ``mask`` alone still wanted; say who did it."""
+        if self.terms is not None and self.terms.release == "used":
+            free_used(node, self.pass_, mask)
+        else:
+            free(node, self.pass_)
 
-    def undo(self) -> None:
-        """Put back every gradient that was already committed."""
+    def undo(self, error: BaseException) -> None:
+        """Put back every gradient that was already committed; free what a failed pass should not leave behind."""
         for step in reversed(self.log):
             step()
         self.log.clear()
+        on_error = None if self.terms is None else self.terms.on_error
+        if self.terms is not None and self.terms.plan is not None and on_error is None:
+            on_error = "keep"
+        # Where another thread's pass was first, that one frees the graph.
+        lost = isinstance(error, GraphFreedError)
+        if on_error == "release":
+            for node in self.nodes.values():
+                free(node, self.pass_)
+        elif on_error is None and not self.hooked and not self.retain and not lost:
+            keep = () if self.terms is None else self.terms.keep
+            for seq, node in self.nodes.items():
+                if seq not in keep and (self.wanted is None or seq in self.wanted.masks):
+                    free(node, self.pass_)
+        self.freed.clear()
+        self.pending.clear()
+        self.leaves.clear()
+
+
+def free(node: Node, by: Pass) -> int:
+    """Let go of what ``node`` saved; ``by`` says who did it. Returns 1 if there was something to let go of."""
+    if type(node.saved) is Pass:
+        return 0
+    if observers.observers:
+        observers.drops(node)
+    node.saved = by if node.plan.holds else by.mark(node.saved)
+    if node.plan.op.custom:
+        slots.released(node)
+    return 1
+
+
+def free_used(node: Node, by: Pass, mask: int | None) -> None:
+    """Let go of the slots whose readers have now all run; of the whole node when every input's rule has."""
+    plan = node.plan
+    possible = sum(1 << i for i, e in enumerate(node.edges) if e is not None)
+    extra = node.more()
+    extra.done |= possible if mask is None else mask
+    if extra.done & possible == possible:
+        free(node, by)
+        return
+    if type(node.saved) is Pass or plan.op.custom:  # a custom function's values are in its own hands
+        return
+    left = list(node.saved)
+    for k, (readers, source) in enumerate(zip(plan.readers, plan.sources)):
+        still = [i for i in (readers or range(len(node.edges))) if possible >> i & 1 and not extra.done >> i & 1]
+        if not still and source[0] != "meta":
+            left[k] = by
+    if observers.observers:
+        observers.drops(node)
+    node.saved = tuple(left)
+    if observers.observers:
+        observers.holds(node)
+
+
+def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | None, stops: frozenset[Any]) -> Wanted:
+    """Leave in ``nodes`` only what is reached without passing a stop, and run no rule whose piece nobody will see.
+
+    A node behind a stop is still visited if its gradient is wanted, but its rules do not run.
+    """
+    open_: dict[int, Node] = {}
+    closed: dict[int, Node] = {}
+    stack = list(roots)
+    while stack:
+        edge = stack.pop()
+        if edge is None or type(edge) is Leaf:
+            continue
+        node = edge.node if type(edge) is Output else edge
+        if stop_key(edge) in stops:
+            closed[node.seq] = node
+        elif node.seq not in open_:
+            open_[node.seq] = node
+            stack.extend(node.edges)
+    for seq in list(nodes):
+        if seq not in open_ and seq not in closed:
+            del nodes[seq]
+    every = wanted is None
+    if wanted is None:
+        leaves = {e: None for n in open_.values() for e in n.edges if type(e) is Leaf and e not in stops}
+        wanted = Wanted([*leaves, *(e for e in roots if type(e) is Leaf and e not in stops)], nodes)
+    wanted.beyond = frozenset(closed) - frozenset(open_)
+    captured = {(seq, index) for seq, pairs in wanted.outputs.items() for index, _ in pairs}
+    wanted.masks.clear()
+    for seq in sorted(open_):
+        mask = 0
+        for i, edge in enumerate(open_[seq].edges):
+            if edge is None:
+                continue
+            key = stop_key(edge)
+            if type(edge) is Leaf:
+                hit = edge in wanted.leaves
+            else:
+                node = edge.node if type(edge) is Output else edge
+                watched = every and node.extra is not None  # by hooks, or a tensor that retains its gradient
+                hit = watched or key in captured or (key not in stops and key[0] in wanted.masks)
+            mask |= hit << i
+        if mask:
+            wanted.masks[seq] = mask
+    return wanted
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Clear Regrad's own frames from a traceback: what they held would live as long as the exception."""
+    at = error.__traceback__
+    while at is not None:
+        if inside[at.tb_frame.f_code.co_filename]:
+            with contextlib.suppress(RuntimeError):  # those that are still at work
+                at.tb_frame.clear()
+        at = at.tb_next
 
 
 def accumulate_into(tensor: Any, g: Any, record: bool, pass_: Pass) -> None:

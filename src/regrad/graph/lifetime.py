@@ -12,15 +12,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from regrad.errors import GraphFreedError, SavedModifiedError
 from regrad.graph import slots, versions
-from regrad.graph.node import Consumed, Leaf, Node, Output, Pass
+from regrad.graph.node import Consumed, Leaf, Node, Output, Pass, Plan
 from regrad.graph.provenance import inside, operand_text, place, source_line
-from regrad.graph.value import Value, root
+from regrad.graph.value import SPENT, Value, root
 
 __all__ = [
     "check_alive",
@@ -76,9 +76,103 @@ def check_alive(nodes: dict[int, Node], masks: dict[int, int] | None, roots: Ite
     picky = is_strict()
     for seq in sorted(nodes, reverse=True):
         node = nodes[seq]
-        if type(node.saved) is not tuple and (node.plan.holds or picky) and (masks is None or seq in masks):
+        if masks is not None and seq not in masks:
+            continue
+        if (type(node.saved) is not tuple and (node.plan.holds or picky)) or (
+            node.extra is not None and node.extra.done and _lacks(node, -1 if masks is None else masks[seq])
+        ):
             starts = [e.node if type(e) is Output else e for e in roots]
             raise freed_error(node, starts, nodes)
+
+
+def _lacks(node: Node, mask: int) -> bool:
+    """Has a slot that the rules in ``mask`` read been freed by a pass that frees what it used?"""
+    return type(node.saved) is tuple and any(
+        type(entry) is Pass and any(mask >> i & 1 for i in (readers or range(len(node.edges))))
+        for entry, readers in zip(node.saved, node.plan.readers, strict=False)
+    )
+
+
+def check_spent(nodes: dict[int, Node], wanted: Any, roots: Iterable[Any]) -> None:
+    """Raise `GraphFreedError` if a wanted input was not found and may have been behind a spent root."""
+    spent = [n for n in nodes.values() if n.plan.op is SPENT_OP]
+    if not spent:
+        return
+    reached = {e for n in nodes.values() for e in n.edges if type(e) is Leaf}
+    if all(leaf in reached for leaf in wanted.leaves) and all(seq in nodes for seq in wanted.outputs):
+        return
+    starts = [e.node if type(e) is Output else e for e in roots]
+    raise freed_error(max(spent, key=lambda n: n.seq), starts, nodes)
+
+
+# -- after a pass
+
+_FEW = 64  # a root whose freed values lie deeper than this is left as it is
+
+
+class _SpentOp:
+    """The op of what stands in the place of a spent root's node."""
+
+    custom = False
+    many = False
+    diff = None
+    rules: dict[str, Any] = {}  # noqa: RUF012 - it has none
+
+
+SPENT_OP = _SpentOp()
+
+
+def spend(value: Value) -> None:
+    """Let a root whose graph a pass has freed go on without it: with its value, and a shell that tells the story.
+
+    Only where every way from the root meets a freed node, so that any further pass would raise. What is computed from
+    spent values alone is spent as well, so that a sum of losses drags no graphs along.
+    """
+    root_node: Any = value.edge.node if type(value.edge) is Output else value.edge
+    if value._view is not None or type(root_node) is not Node:
+        return
+    gone: Node | None = None
+    waiting, seen = [root_node], {root_node.seq}
+    while waiting:
+        node = waiting.pop()
+        if type(node.saved) is Pass:
+            gone = node if gone is None or node.seq > gone.seq else gone
+            continue
+        if type(node.saved) is not Consumed or len(seen) > _FEW:
+            return
+        for edge in node.edges:
+            if type(edge) is Leaf:
+                return
+            parent = edge.node if type(edge) is Output else edge
+            if parent is not None and parent.seq not in seen:
+                seen.add(parent.seq)
+                waiting.append(parent)
+    if gone is None or gone.plan.op.custom or root_node.extra is not None:
+        return
+    shell = object.__new__(Node)
+    shell.plan = _SPENT_PLAN
+    shell.edges, shell.shapes, shell.extra = (), None, None
+    shell.saved, shell.seq = gone.saved, root_node.seq
+    shell.params = Told(root_node.plan.op.grad_name, gone.plan.op.name, gone.code, gone.lasti)
+    shell.code, shell.lasti = root_node.code, root_node.lasti
+    value.edge, value._view = shell, SPENT
+
+
+def _nothing(*_: Any) -> Any:
+    raise AssertionError("a spent root is never run")
+
+
+_SPENT_PLAN = Plan(SPENT_OP, 0, (), (), (), _nothing, (), _nothing)
+_SPENT_PLAN.holds = True  # so that every pass that meets one is refused
+
+
+class Told(NamedTuple):
+    """What a spent root still tells: its node's name, and the op that lost its values and where that was made."""
+
+    grad_name: str
+    op: str
+    code: Any
+    lasti: int
 
 
 def check_intact(nodes: dict[int, Node], masks: dict[int, int] | None) -> None:
@@ -207,7 +301,12 @@ _FREED = (
 
 def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None = None) -> GraphFreedError:
     """Tell what freed ``node``, why this pass met it, and what to do."""
-    freer: Pass = _freer(node)
+    freer: Pass = freer_of(node)
+    if node.plan.op is SPENT_OP:
+        teller = object.__new__(Node)
+        teller.plan, teller.edges, teller.saved, teller.extra, teller.seq = node.plan, (), node.saved, None, node.seq
+        teller.code, teller.lasti, teller.params = node.params.code, node.params.lasti, node.params
+        node = teller
     roots = [s for s in starts if isinstance(s, Node)]
     nodes = reachable(roots) if nodes is None else nodes
     found = _boundary(nodes, freer)
@@ -241,7 +340,7 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
         )
     else:
         cause = "SHARED_TRUNK"
-        shared = tuple(n for n in nodes.values() if _freer(n) is freer)
+        shared = tuple(n for n in nodes.values() if freer_of(n) is freer)
         advice = (
             "Two losses share these nodes. Sum the losses and run one backward, or let the earlier pass keep"
             " what this one needs: its `retain_graph=True`."
@@ -265,13 +364,13 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
     return error
 
 
-def _freer(node: Node) -> Any:
-    """The pass or release that consumed ``node``; None while it is alive."""
-    return (
-        node.saved.by
-        if isinstance(node.saved, Consumed)
-        else node.saved if isinstance(node.saved, Pass) else None
-    )
+def freer_of(node: Node) -> Any:
+    """The pass or release that consumed ``node`` or some of its slots; None while all of it is alive."""
+    if isinstance(node.saved, Consumed):
+        return node.saved.by
+    if isinstance(node.saved, Pass):
+        return node.saved
+    return next((entry for entry in node.saved if type(entry) is Pass), None)
 
 
 class Boundary:
@@ -442,7 +541,7 @@ def modified_error(
         first,
         f"  what changed:  {what}, shape {tuple(array.shape)}",
         f"  read by:       {node.op!r} at {_show(read)}{_line(read)}",
-        f"  written by:    {writer} at {_show(written)}{_line(written)}",
+        f"  written by:    {writer} at {_show(written)}{_line(written)}" if written else f"  written by:    {writer}",
     ]
     lines += [f"                 called from {_show(p)}{_line(p)}" for p in calls[1:3]]
     lines.append(f"  what to do:    {advice}")
@@ -490,18 +589,27 @@ def _name_of(owner: Any, array: Any) -> str:
 
 def live_nodes() -> Iterator[Node]:
     """Every node alive in the process, found through the garbage collector's books (it need not be enabled)."""
-    return (o for o in gc.get_objects() if issubclass(type(o), Node))
+    return (n for n in [o for o in gc.get_objects() if type(o) is Node] if _finished(n))
+
+
+def _finished(node: Node) -> bool:
+    """Is the node whole? Another thread may be about to make it; the number comes last."""
+    try:
+        _number_of(node)
+    except AttributeError:
+        return False
+    return True
+
+
+_number_of = Node.__dict__["seq"].__get__  # past Node.__getattr__
 
 
 def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
     """Bytes of the arrays that nodes hold for backward; memory shared by several of them counts once."""
-    memories = {
-        id(m): m.nbytes
-        for n in (live_nodes() if nodes is None else nodes)
-        for _, _, a in slots.entries(n)
-        for m in (root(a),)
-    }
-    return sum(memories.values())
+    held: dict[Any, int] = {}
+    for node in live_nodes() if nodes is None else nodes:
+        held.update(slots.memories(node))
+    return sum(held.values())
 
 
 # -- pickling

@@ -17,15 +17,19 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from time import monotonic
 from types import CodeType
 from typing import Any
 
 from regrad.graph.provenance import Place, place
 from regrad.graph.value import Meta, Value
 
-__all__ = ["Consumed", "Extra", "Handle", "Leaf", "Node", "Output", "Pass", "Plan", "edge_of", "tick"]
+__all__ = [
+    "Consumed", "Extra", "Handle", "Leaf", "Node", "Output", "Pass", "Plan", "Terms", "edge_of", "leaf_for", "meta_of",
+    "recent", "stop_key", "tick",
+]  # fmt: skip
 
 # One clock for everything: nodes, passes, in-place writes. Larger means later.
 tick: Callable[[], int] = itertools.count(1).__next__
@@ -63,9 +67,11 @@ class Plan:
 
 
 class Extra:
-    """What few nodes carry: hooks, tensors that retain their gradient, user metadata, what anomaly mode has seen."""
+    """What few nodes carry: hooks, tensors that retain their gradient, user metadata, a plan, what anomaly mode has seen."""
 
-    __slots__ = ("capture", "metadata", "nan_from", "packed", "post", "pre", "retain", "tensor_pre")
+    __slots__ = (
+        "capture", "done", "metadata", "nan_from", "packed", "planned", "post", "pre", "retain", "tensor_pre",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.tensor_pre: OrderedDict[int, OrderedDict[int, Any]] | None = None  # output number -> hooks
@@ -76,6 +82,8 @@ class Extra:
         self.metadata: dict[Any, Any] | None = None
         self.nan_from: tuple[int, ...] | None = None  # the result holds nan, and so do these inputs
         self.packed = False  # some saved entries are in a policy's hands
+        self.done = 0  # inputs whose rules have run in a pass that frees what it used
+        self.planned: Any = None  # the plan that waits for a pass from this node
 
 
 class Node:
@@ -106,13 +114,14 @@ class Node:
 
     def name(self) -> str:
         """PyTorch's name of the node, such as ``MulBackward0``."""
-        title: str = self.plan.op.grad_name
+        op = self.plan.op
+        title: str = getattr(op, "grad_name", "") or self.params.grad_name  # a spent root's node is told of
         return title
 
     @property
     def op(self) -> str:
         """The name of the op, such as ``mul``."""
-        title: str = self.plan.op.name
+        title: str = getattr(self.plan.op, "name", "") or self.params.op
         return title
 
     @property
@@ -258,11 +267,13 @@ class Handle:
 class Pass:
     """One backward or grad call, or a release: stands in a node's ``saved`` for what it freed."""
 
-    __slots__ = ("code", "kind", "lasti", "nothing", "roots", "seq", "thread")
+    __slots__ = ("code", "kind", "lasti", "nothing", "retained", "roots", "seq", "thread", "when")
 
     def __init__(self, kind: str, roots: tuple[int, ...], code: CodeType, lasti: int, thread: str) -> None:
         self.kind, self.roots, self.code, self.lasti, self.thread = kind, roots, code, lasti, thread
         self.seq = tick()
+        self.when = monotonic()
+        self.retained = False
         self.nothing = Consumed(())
         self.nothing.by = self
 
@@ -278,6 +289,44 @@ class Pass:
     def place(self) -> Place | None:
         """File and line of the call."""
         return place(self.code, self.lasti)
+
+
+# The latest passes, for whoever asks what happened: a pass holds no tensor and no node.
+recent: deque[Pass] = deque(maxlen=1024)
+
+
+class Terms:
+    """What a pass keeps and frees, where it stops, and what a failure leaves: all that ``retain_graph`` cannot say.
+
+    ``keep``      numbers of nodes that go on living; ``release``: "pass" frees what ran, "used" the slots whose
+                  readers have all run, "graph" everything that the roots reach
+    ``on_error``  "keep": after a failure the graph can be run again; "release": it is freed in one go; None: "keep"
+                  where hooks or custom functions take part, else "release"
+    ``stops``     edges at which the gradient stops, as `stop_key` names them
+    ``plan``      the plan that frees what is to be freed, when the pass is over
+    ``going``     None, or where the pass notes what is to be freed, instead of freeing it
+    """
+
+    __slots__ = ("going", "keep", "on_error", "plan", "release", "stops")
+
+    def __init__(
+        self,
+        keep: frozenset[int] = frozenset(),
+        release: str = "pass",
+        on_error: str | None = None,
+        stops: frozenset[Any] = frozenset(),
+        plan: Any = None,
+        going: list[Any] | None = None,
+    ) -> None:
+        self.keep, self.release, self.on_error, self.stops = keep, release, on_error, stops
+        self.plan, self.going = plan, going
+
+
+def stop_key(edge: Any) -> Any:
+    """What tells one edge from others: the leaf, or the node's number with the output's."""
+    if type(edge) is Output:
+        return edge.node.seq, edge.index
+    return edge if type(edge) is Leaf else (edge.seq, 0)
 
 
 class Consumed(tuple[Any, ...]):

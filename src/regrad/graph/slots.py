@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from regrad.graph.node import Node, Output, meta_of
-from regrad.graph.value import wrap
+from regrad.graph.value import root, wrap
 
 __all__ = [
     "Dual",
     "Packed",
     "arrays_of",
     "entries",
+    "memories",
     "opened",
     "opened_by_name",
     "opened_tensors",
@@ -115,6 +116,26 @@ def entries(node: Node) -> Iterator[tuple[str, tuple[int, ...], np.ndarray]]:
         for name, readers, entry in zip(node.plan.slots, node.plan.readers, saved, strict=False):
             for array in arrays_of(entry):
                 yield name, readers, array
+
+
+def released(node: Node) -> None:
+    """Tell a custom function's ``ctx`` that a pass has let go of what it kept."""
+    if hasattr(node.params, "_released"):
+        node.params._released()
+
+
+def object_bytes(node: Node) -> int:
+    """Bytes of the objects that a custom function has asked to keep, as it told them."""
+    return int(node.params._object_bytes) if node.plan.op.custom and hasattr(node.params, "_object_bytes") else 0
+
+
+def memories(node: Node) -> dict[Any, int]:
+    """What ``node`` holds, counted: bytes by the memory's id (views of one memory are one), and those of its objects."""
+    held: dict[Any, int] = {id(m): m.nbytes for _, _, a in entries(node) for m in (root(a),)}
+    extra = object_bytes(node)
+    if extra:
+        held[id(node), "objects"] = extra
+    return held
 
 
 def unpacked(node: Node) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Meta", "Value", "View", "edge_now", "root", "use_box", "wrap"]
+__all__ = ["SPENT", "Meta", "Value", "View", "edge_now", "root", "use_box", "wrap"]
 
 
 class Value:
@@ -32,15 +32,16 @@ class Value:
 
 
 class Meta:
-    """What few tensors have: a name, the inference mark, a tangent, a gradient to be retained."""
+    """What few tensors have: a name, the inference mark, a tangent, a gradient to be retained, in all and per root."""
 
-    __slots__ = ("inference", "name", "retain", "tangent")
+    __slots__ = ("grads", "inference", "name", "retain", "tangent")
 
     def __init__(self) -> None:
         self.name: str | None = None
         self.inference = False
         self.retain = False
         self.tangent: Any = None
+        self.grads: Any = None
 
 
 class View:
@@ -57,6 +58,15 @@ class View:
 
     def __init__(self, base: Value, recipe: tuple[Any, ...], seen: Any, origin: str) -> None:
         self.base, self.recipe, self.seen, self.origin = base, recipe, seen, origin
+
+
+class _Spent:
+    """Stands in the ``_view`` of a root whose graph is gone: see `regrad.graph.lifetime.spend`."""
+
+    __slots__ = ()
+
+
+SPENT: Any = _Spent()
 
 
 def root(array: Any) -> Any:

@@ -18,8 +18,9 @@ from regrad.declare import OPS, _record, _tangents, general, refresh, view_refus
 from regrad.graph import versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Leaf, Node, Output, meta_of, tick
+from regrad.graph.observers import drops, holds, observers
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
-from regrad.graph.value import Value, View, root, wrap
+from regrad.graph.value import SPENT, Value, View, root, wrap
 from regrad.ops.core import cast, copy_slices, expand_to, memory_order, sum_to
 from regrad.ops.creation import filled
 
@@ -215,14 +216,22 @@ def write(x: Any, result: Any, name: str, start: int) -> None:
     memory = root(array)
     for node in fresh:
         if type(node.saved) is tuple and any(_holds(e, memory) for e in node.saved):
-            node.saved = tuple(_copied(e, memory) for e in node.saved)
+            _save_instead(node, tuple(_copied(e, memory) for e in node.saved))
     array[...] = result.array
     versions.wrote(array, name, 3)
     node = result.edge.node if type(result.edge) is Output else result.edge
     if fresh and node is fresh[0]:
-        node.saved = tuple(array if e is result.array else e for e in node.saved)
+        _save_instead(node, tuple(array if e is result.array else e for e in node.saved))
         node.seq = tick()  # the node reads what has just been written: it is younger than the write
     _take_history(x, result)
+
+
+def _save_instead(node: Node, saved: tuple[Any, ...]) -> None:
+    if observers:
+        drops(node)
+    node.saved = saved
+    if observers:
+        holds(node)
 
 
 def _young_nodes(edge: Any, start: int) -> list[Node]:
@@ -267,6 +276,8 @@ def _take_history(x: Any, result: Any) -> None:
     else:
         _move_retained(x, result.edge)
         x.edge = result.edge
+        if view is None or view is SPENT:
+            x._view = SPENT if result._view is SPENT else None
 
 
 def _take_tangents(x: Any, result: Any) -> None:

@@ -227,3 +227,23 @@ def test_saved_tensors_are_freed_with_the_graph() -> None:
     y.backward()
     with pytest.raises(RuntimeError, match="Trying to backward through the graph a second time"):
         y.backward()
+
+
+def test_objects_on_ctx_are_gone_after_the_last_pass_like_saved_tensors() -> None:
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save("a table")
+        return x * 2
+
+    def backward(ctx: Any, g: Any) -> Any:
+        (table,) = ctx.saved_objects
+        assert table == "a table"
+        return g * 2
+
+    x = leaf(1.0)
+    y = make(forward, backward).apply(x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    with pytest.raises(rg.GraphFreedError) as caught:
+        y.backward()
+    assert caught.value.op == "Made"
+    assert x.grad.tolist() == [4.0]

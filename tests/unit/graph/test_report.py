@@ -58,7 +58,7 @@ def test_records_are_grouped():
     assert {"mul": 16, "exp": 16} == records.by("op")
     assert {"mul.b": 16, "mul.a": 0, "exp.out": 16} == records.by("slot")
     assert [32] == list(records.by("line").values())
-    with pytest.raises(ValueError, match="choose 'line', 'op' or 'slot'"):
+    with pytest.raises(ValueError, match="choose 'line', 'op', 'slot'"):
         records.by("colour")
 
 
