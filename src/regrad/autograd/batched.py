@@ -45,10 +45,10 @@ def batched_grad(
     finally:
         MODE.reset(token)
     out = []
-    for x, g in zip(inputs, found, strict=True):
+    for k, (x, g) in enumerate(zip(inputs, found, strict=True)):
         if g is None:
             if not allow:
-                raise unused()
+                raise unused(k)
             out.append(wrap(np.zeros((level.size, *x.array.shape), x.array.dtype)) if materialize else None)
         else:
             out.append(g.value if isinstance(g, Batched) else g.expand(level.size, *g.shape))

@@ -209,10 +209,12 @@ def _run(
     return result
 
 
-def unused() -> Exception:
+def unused(k: int) -> Exception:
+    """The error for input ``k``, which does not matter for the outputs."""
     return RuntimeError(
         "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this"
-        " is the desired behavior."
+        f" is the desired behavior: input {k} does not lead to the outputs. Is it the tensor that was used, or a copy"
+        " made later?"
     )
 
 
@@ -338,7 +340,7 @@ def grad(
     for k, (tensor, g) in enumerate(zip(inputs, results, strict=True)):
         if g is None:
             if not allow:
-                raise unused()
+                raise unused(k)
             if materialize_grads:
                 results[k] = wrap(np.zeros_like(tensor.array))
     return tuple(results)

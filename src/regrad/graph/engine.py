@@ -101,7 +101,7 @@ def run(
     recorded_sum_to: Callable[[Any, Any], Any] | None = None,
     terms: Terms | None = None,
     log: list[Callable[[], None]] | None = None,
-    unused: Callable[[], Exception] | None = None,
+    unused: Callable[[int], Exception] | None = None,
 ) -> list[Any]:
     """Run one pass from the edges ``roots`` with their cotangents (arrays, or tensors when ``record``).
 
@@ -145,13 +145,17 @@ def run(
             if seq not in nodes:
                 nodes[seq] = edge
                 push(edge)
+    if hooked and not retain and (terms is None or terms.plan is None):
+        terms = _mindful(nodes, terms)
     wanted = None
     if wanted_edges is not None:
         wanted = Wanted(wanted_edges, nodes)
         if dead:
             lifetime.check_spent(nodes, wanted, roots)
-        if unused is not None and wanted.missed and not wanted.missed <= {stop_key(edge) for edge in roots}:
-            raise unused()
+        if unused is not None and wanted.missed:
+            missed = wanted.missed - {stop_key(edge) for edge in roots}
+            if missed:
+                raise unused(next(k for k, edge in enumerate(wanted_edges) if stop_key(edge) in missed))
     if terms is not None and terms.stops:
         wanted = _before_stops(roots, nodes, wanted, terms.stops)
     order = sorted(nodes, reverse=True)
@@ -421,7 +425,7 @@ class _Walk:
         frees = not self.retain and (terms is None or terms.plan is None)
         # What a failure may not take away is freed at the end.
         late = self.hooked if terms is None or terms.on_error is None else terms.on_error == "keep"
-        late = late or (terms is not None and terms.going is not None)
+        late = late or (terms is not None and (terms.going is not None or terms.release == "used"))
         for seq in self.order:
             node = self.nodes[seq]
             g = self.pending.pop(seq, None)
@@ -606,7 +610,7 @@ class _Walk:
         if terms is not None and terms.plan is None and terms.release == "graph" and not self.retain:
             keep = terms.keep if self.wanted is None else terms.keep | self.wanted.beyond
             self.freed += [(node, None) for seq, node in self.nodes.items() if seq not in keep]
-        for node, mask in self.freed:
+        for node, mask in reversed(self.freed):  # the oldest first: a node is done when those behind it are
             if terms is not None and terms.going is not None:
                 terms.going.append((node, self.pass_))
             else:
@@ -622,7 +626,7 @@ class _Walk:
     def free(self, node: Node, mask: int | None) -> None:
         """Let go of what ``node`` saved, or of what its readers in ``mask`` alone still wanted; say who did it."""
         if self.terms is not None and self.terms.release == "used":
-            free_used(node, self.pass_, mask)
+            free_used(node, self.pass_, mask, self.wanted)
         else:
             free(node, self.pass_)
 
@@ -661,12 +665,21 @@ def free(node: Node, by: Pass) -> int:
     return 1
 
 
-def free_used(node: Node, by: Pass, mask: int | None) -> None:
-    """Let go of the slots whose readers have now all run; of the whole node when every input's rule has."""
+def free_used(node: Node, by: Pass, mask: int | None, wanted: Wanted | None) -> None:
+    """Let go of the slots that no further pass has a use for; of the whole node when every input has its gradient.
+
+    An input has it when the pass delivered it there, or when all that lies behind it has been delivered: the values by
+    which a gradient still has to come through are kept.
+    """
     plan = node.plan
-    possible = sum(1 << i for i, e in enumerate(node.edges) if e is not None)
+    possible = _possible(node)
     extra = node.more()
-    extra.done |= possible if mask is None else mask
+    if wanted is None or mask is None:
+        extra.done = possible
+    else:
+        for i, edge in enumerate(node.edges):
+            if mask >> i & 1 and _is_done(edge, wanted):
+                extra.done |= 1 << i
     if extra.done & possible == possible:
         free(node, by)
         return
@@ -682,6 +695,34 @@ def free_used(node: Node, by: Pass, mask: int | None) -> None:
     node.saved = tuple(left)
     if observers.observers:
         observers.holds(node)
+
+
+def _mindful(nodes: dict[int, Node], terms: Terms | None) -> Terms | None:
+    """Terms that keep what plans still need whose roots this pass comes by, though it is not part of them."""
+    passed = {n.extra.planned for n in nodes.values() if n.extra is not None} - {None}
+    needed: set[int] = set()
+    for plan in passed:
+        needed.update(plan.needed())
+    if not needed:
+        return terms
+    if terms is None:
+        return Terms(frozenset(needed))
+    terms.keep |= needed
+    return terms
+
+
+def _possible(node: Node) -> int:
+    return sum(1 << i for i, edge in enumerate(node.edges) if edge is not None)
+
+
+def _is_done(edge: Any, wanted: Wanted) -> bool:
+    """Has the gradient been delivered to ``edge``, or to all that lies behind it?"""
+    if type(edge) is Leaf:
+        return edge in wanted.leaves
+    node, index = (edge.node, edge.index) if type(edge) is Output else (edge, 0)
+    if any(k == index for k, _ in wanted.outputs.get(node.seq, ())):
+        return True
+    return type(node.saved) is Pass or (node.extra is not None and node.extra.done == _possible(node))
 
 
 def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | None, stops: frozenset[Any]) -> Wanted:

@@ -103,12 +103,12 @@ class plan:
             for node in own.values():
                 if node.seq not in left:
                     node.more().planned = None
-            needed = self._needed()
+            needed = self.needed()
             for seq, node in reachable(own.values()).items():
                 if seq not in needed:
                     engine.free(node, by)
 
-    def _needed(self) -> dict[int, Node]:
+    def needed(self) -> dict[int, Node]:
         return reachable([*self._pending.values(), *self._running.values()])
 
     def needs(self, node: Node) -> bool:
