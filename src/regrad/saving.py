@@ -106,14 +106,14 @@ class _Writer:
 
     def node(self, n: Node) -> dict[str, Any]:
         op: Any = n.plan.op
+        if not isinstance(n.saved, tuple):
+            raise freed_error(n, (n,))
         if op.custom or id(OPS.get(op.name)) != id(op):
             raise PickleAttachedError(
                 f"rg.dumps: the graph contains the custom function {op.name!r} (made at {n.made_at}), whose"
                 " backward is code and cannot be stored: detach before it, or rebuild that part after"
                 " loading"
             )
-        if not isinstance(n.saved, tuple):
-            raise freed_error(n, (n,))
         made = n.made_at
         return {
             "seq": n.seq,

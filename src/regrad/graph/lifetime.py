@@ -129,6 +129,8 @@ def spend(value: Value) -> None:
     root_node: Any = value.edge.node if type(value.edge) is Output else value.edge
     if value._view is not None or type(root_node) is not Node:
         return
+    if hasattr(value, "_leaves"):  # loaded, and the only one who knows the leaves: `trees.leaves` asks its graph for them
+        return
     gone: Node | None = None
     waiting, seen = [root_node], {root_node.seq}
     while waiting:
