@@ -129,7 +129,7 @@ def spend(value: Value) -> None:
     root_node: Any = value.edge.node if type(value.edge) is Output else value.edge
     if value._view is not None or type(root_node) is not Node:
         return
-    if hasattr(value, "_leaves"):  # loaded, and the only one who knows the leaves: `trees.leaves` asks its graph for them
+    if hasattr(value, "_leaves"):  # loaded: its graph is the only way to its leaves, and to their gradients
         return
     gone: Node | None = None
     waiting, seen = [root_node], {root_node.seq}
