@@ -19,7 +19,7 @@ import numpy as np
 from regrad.errors import GraphFreedError, SavedModifiedError
 from regrad.graph import slots, versions
 from regrad.graph.node import Consumed, Leaf, Node, Output, Pass, Plan
-from regrad.graph.provenance import inside, operand_text, place, source_line
+from regrad.graph.provenance import inside, operand_text, place, source_line, variables
 from regrad.graph.value import SPENT, Value, root
 
 __all__ = [
@@ -372,7 +372,7 @@ def _frames() -> Iterator[FrameType]:
 def _values_in_scope() -> Iterator[tuple[str, Value]]:
     """(name, tensor) of what the user's frames hold, one level into their containers and objects."""
     for frame in _frames():
-        for name, thing in list(frame.f_locals.items()):
+        for name, thing in variables(frame):
             if isinstance(thing, Value):
                 yield name, thing
             elif isinstance(thing, dict):
@@ -468,7 +468,7 @@ def modified_error(
         first,
         f"  what changed:  {what}, shape {tuple(array.shape)}",
         f"  read by:       {node.op!r} at {_show(read)}{_line(read)}",
-        f"  written by:    {writer} at {_show(written)}{_line(written)}" if written else f"  written by:    {writer}",
+        f"  written by:    {writer}" + (f" at {_show(written)}{_line(written)}" if written else ""),
     ]
     lines += [f"                 called from {_show(p)}{_line(p)}" for p in calls[1:3]]
     lines.append(f"  what to do:    {advice}")
