@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regrad.errors import GraphFreedError, SavedModifiedError
-from regrad.graph import slots, versions
+from regrad.graph import sharing, slots, versions
 from regrad.graph.node import Consumed, Leaf, Node, Output, Pass, Plan
 from regrad.graph.provenance import inside, operand_text, place, source_line, variables
 from regrad.graph.value import SPENT, Value, root
@@ -26,6 +26,7 @@ __all__ = [
     "check_alive",
     "check_intact",
     "check_nan",
+    "check_unseen",
     "freed_error",
     "is_strict",
     "live_nodes",
@@ -205,6 +206,36 @@ def _check_node(node: Node, mask: int) -> None:
         if any(mask >> i & 1 for i in readers):
             past = versions.stale(node, array)
             if past is not None:
+                raise modified_error(node, name, array, source, past)
+
+
+def check_unseen(nodes: dict[int, Node], masks: dict[int, int] | None) -> None:
+    """Raise `SavedModifiedError` if a value that is to be read was changed through NumPy after it was saved."""
+    if sharing.level() == "off":
+        return
+    prints = sharing.prints
+    seen: dict[int, bool] = {}
+    for seq, node in nodes.items():
+        saved = node.saved
+        if type(saved) is not tuple or (masks is not None and seq not in masks):
+            continue
+        for entry in saved:
+            if type(entry) is np.ndarray:
+                key = id(entry)
+                if key in prints and seen.get(key) is not False and sharing.changed(entry, seen):
+                    break
+            elif (entry and type(entry[0]) is not int) if type(entry) is tuple else hasattr(entry, "unpack"):
+                break
+        else:
+            continue
+        if node.plan.op.custom == "unchecked":
+            continue
+        mask = -1 if masks is None else masks[seq]
+        for (name, readers, array), source in _slots(node):
+            if any(mask >> i & 1 for i in readers) and sharing.changed(array, seen):
+                past = versions.History(None)
+                past.count = versions.version(array) + 1
+                past.last.append(versions.Write(node.seq + 1, sharing.UNSEEN, "", "", ()))
                 raise modified_error(node, name, array, source, past)
 
 
@@ -452,6 +483,11 @@ def modified_error(
         advice = (
             "Take the optimizer step after both backward calls, or detach what the second loss should not"
             " reach, or build the second forward after the step."
+        )
+    elif not write.sites:
+        advice = (
+            "Write after the backward, or to a copy; inside `with rg.graph.guard('lock'):` the write itself"
+            " raises, so that its line shows."
         )
     elif source[0] == "out":
         advice = (
