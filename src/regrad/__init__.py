@@ -162,6 +162,7 @@ from regrad.shapes import Size
 from regrad.tensor import Tensor, device
 
 if typing.TYPE_CHECKING:
+    from regrad import multitask as multitask
     from regrad import nn as nn
     from regrad import optim as optim
     from regrad import utils as utils
@@ -243,7 +244,7 @@ __all__ = [
 ]  # fmt: skip
 
 # Imported when first asked for: together they take as long as all the rest.
-_LATER = ("nn", "optim", "utils")
+_LATER = ("multitask", "nn", "optim", "utils")
 
 
 def __getattr__(name: str) -> typing.Any:

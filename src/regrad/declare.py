@@ -29,6 +29,7 @@ import numpy as np
 
 from regrad import dtypes, shapes
 from regrad.errors import DtypeError, ShapeError
+from regrad.graph import sharing
 from regrad.graph.lifetime import note_nan
 from regrad.graph.modes import MODE, RECORD, SILENT, mode
 from regrad.graph.node import Extra, Leaf, Node, Output, Plan, tick
@@ -41,7 +42,7 @@ from regrad.graph.value import SPENT, Meta, Value, View, use_box, wrap
 __all__ = ["OPS", "Op", "elementwise", "general", "general_call", "linear", "refresh", "use_tensor"]
 
 OPS: dict[str, Op] = {}
-_LOCALS = re.compile("[tnmdfcq]|[xe][0-9]+|op|plans|forward")  # names in the text `_CALLER`
+_LOCALS = re.compile("[tnmdfcq]|[xe][0-9]+|op|plans|forward|shared|every|lent|note")  # names in the text `_CALLER`
 _ROOT = __file__
 
 
@@ -341,6 +342,8 @@ _SCALAR = """elif type({a}) is float or type({a}) is int:
             e{i} = None
         """
 _UNWRAP_FREE = """        x{i} = {a}.array if isinstance({a}, Value) else {a}
+        if x{i} is {a} and type(x{i}) is ndarray:
+            return general_call(op, ({args},), {{{params}}})
         e{i} = None
 """
 
@@ -454,7 +457,7 @@ def _write_caller(op: Op) -> Callable[..., Any]:
             scalar = _SCALAR.format(a=a, i=i) if op.kind == "elementwise" else ""
             unwrap += _UNWRAP_RULED.format(a=a, i=i, scalar=scalar, **fill)
         else:
-            unwrap += _UNWRAP_FREE.format(a=a, i=i)
+            unwrap += _UNWRAP_FREE.format(a=a, i=i, **fill)
     ruled = [i for i, a in enumerate(op.args) if a in op.rules]
     choose = []
     masks = [
@@ -471,6 +474,7 @@ def _write_caller(op: Op) -> Callable[..., Any]:
         )
         choose.append(f"            n.plan = plans[{mask}] or op.plan({mask})")
         choose.append(f"            n.saved = {_keep(op, mask)}")
+        choose += _noting(op, mask)
     fill.update(
         unwrap=unwrap.rstrip("\n"),
         arrays=", ".join(f"x{i}" for i in range(len(renamed))),
@@ -501,17 +505,34 @@ def _signature(op: Op, names: Sequence[str]) -> str:
     return ", ".join([*names, *(["*", *keywords] if keywords else [])])
 
 
-def _keep(op: Op, mask: int) -> str:
-    """The text of the tuple of saved values for one mask."""
+def _slots_of(op: Op, mask: int) -> list[str]:
+    """The names of the saved values for one mask."""
     names: list[str] = []
     for i, a in enumerate(op.args):
         if mask >> i & 1 and a in op.rules:
             names += [n for n in _names_of(op.rules[a])[1] if n not in names]
+    return names
+
+
+def _keep(op: Op, mask: int) -> str:
+    """The text of the tuple of saved values for one mask."""
     parts = []
-    for n in names:
+    for n in _slots_of(op, mask):
         kind, i = op._source(n)
         parts.append(f"x{i}" if kind == "in" else "t.array" if kind == "out" else f"x{i}.shape")
     return f"({', '.join(parts)},)" if parts else "()"
+
+
+def _noting(op: Op, mask: int) -> list[str]:
+    """The text that notes what one mask saves, if it may be shared with NumPy: see `regrad.graph.sharing`."""
+    tests = ["every"]
+    sources = [op._source(name) for name in _slots_of(op, mask)]
+    for i in dict.fromkeys(i for kind, i in sources if kind == "in"):
+        test = f"x{i}.base is not None or (lent and id(x{i}) in lent)"
+        tests.append(test if i == 0 or mask >> i & 1 else f"type(x{i}) is ndarray and ({test})")
+    if len(tests) == 1:
+        return ["            if every:\n                note(n)"] if any(k == "out" for k, _ in sources) else []
+    return [f"            if shared and ({' or '.join(tests)}):\n                note(n)"]
 
 
 def _shapes_text(op: Op, count: int) -> str:
@@ -749,8 +770,11 @@ def _record(
     mask = 0
     barred = False
     spent = live = None
+    raw = False
     for i, a in enumerate(args):
         edge = None
+        if type(a) is np.ndarray:
+            raw = True
         if isinstance(a, Value):
             if a._view is SPENT:
                 edge = spent = a.edge
@@ -792,7 +816,11 @@ def _record(
         node = _new(Node)
         node.plan = plan
         node.edges = tuple(edges)
+        if raw:  # arrays of the user's own
+            arrays = tuple([sharing.borrow(x) if type(x) is np.ndarray else y for x, y in zip(args, arrays)])
         node.saved = tuple(_slot(op, source, arrays, outs) for source in plan.sources)
+        if _space["shared"]:
+            sharing.note(node)
         node.params = params or None
         if op.broadcast:
             node.shapes = tuple(a.shape if isinstance(a, np.ndarray) else None for a in arrays)
@@ -1043,3 +1071,4 @@ def use_tensor(cls: type[Value], *, cast: Any, expand_to: Any, transposed: Any) 
 
 _space.update(general_call=general_call, refresh=refresh, view_of=view_of)
 use_callers(_space)
+sharing.use_callers(_space)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from regrad.graph.sharing import borrow
 from regrad.graph.value import Value, wrap
 
 __all__ = ["function", "ufunc"]
@@ -176,7 +177,7 @@ def _tensors(things: Any) -> list[Any]:
 def _lifted(x: Any) -> Any:
     """Arrays among the arguments become tensors, so that ops take them."""
     if isinstance(x, np.ndarray) and x.dtype.kind in "fciub":
-        return wrap(x)
+        return wrap(borrow(x))
     if isinstance(x, np.generic):
         return wrap(np.asarray(x))
     return type(x)(_lifted(v) for v in x) if type(x) in (list, tuple) else x

@@ -27,7 +27,9 @@ _MAGIC = b"REGRAD1\n"
 
 
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, graph: bool) -> None:
+        self.graph = graph
+        self.nodes: dict[int, Node] = {}
         self.memories: list[np.ndarray] = []
         self.keys: dict[int, int] = {}
         self.leaves: list[dict[str, Any]] = []
@@ -106,14 +108,14 @@ class _Writer:
 
     def node(self, n: Node) -> dict[str, Any]:
         op: Any = n.plan.op
+        if not isinstance(n.saved, tuple):
+            raise freed_error(n, (n,))
         if op.custom or id(OPS.get(op.name)) != id(op):
             raise PickleAttachedError(
                 f"rg.dumps: the graph contains the custom function {op.name!r} (made at {n.made_at}), whose"
                 " backward is code and cannot be stored: detach before it, or rebuild that part after"
                 " loading"
             )
-        if not isinstance(n.saved, tuple):
-            raise freed_error(n, (n,))
         made = n.made_at
         return {
             "seq": n.seq,
@@ -126,6 +128,24 @@ class _Writer:
             "shapes": self.thing(n.shapes, op.name),
             "made_at": None if made is None else [made.file, made.line],
         }
+
+    def tree(self, x: Any) -> Any:
+        """A tensor, or what holds tensors, as JSON; notes the nodes that it needs."""
+        if isinstance(x, Value):
+            edge = x._edge()  # type: ignore[attr-defined]
+            if edge is not None and type(edge) is not Leaf:
+                if not self.graph:
+                    raise PickleAttachedError(
+                        "rg.dumps: the tensor is attached to its graph; choose `rg.dumps(t, graph=True)` or"
+                        " `rg.dumps(t.detach())`"
+                    )
+                self.nodes.update(reachable([edge]))
+            return {"tensor": [self.array(x.array)["array"], self.edge(edge)]}
+        if isinstance(x, (tuple, list)):
+            return {"tuple" if isinstance(x, tuple) else "list": [self.tree(v) for v in x]}
+        if isinstance(x, dict):
+            return {"dict": [[k, self.tree(v)] for k, v in x.items()]}
+        return self.thing(x, "the tree")
 
 
 def dumps(tensors: Any, *, graph: bool = False) -> bytes:
@@ -140,28 +160,9 @@ def dumps(tensors: Any, *, graph: bool = False) -> bytes:
     >>> rg.graph.leaves(twin)[0].grad
     tensor([2., 4.])
     """
-    writer = _Writer()
-    seqs: dict[int, Node] = {}
-
-    def put(x: Any) -> Any:
-        if isinstance(x, Value):
-            edge = x._edge()  # type: ignore[attr-defined]
-            if edge is not None and type(edge) is not Leaf:
-                if not graph:
-                    raise PickleAttachedError(
-                        "rg.dumps: the tensor is attached to its graph; choose `rg.dumps(t, graph=True)` or"
-                        " `rg.dumps(t.detach())`"
-                    )
-                seqs.update(reachable([edge]))
-            return {"tensor": [writer.array(x.array)["array"], writer.edge(edge)]}
-        if isinstance(x, (tuple, list)):
-            return {"tuple" if isinstance(x, tuple) else "list": [put(v) for v in x]}
-        if isinstance(x, dict):
-            return {"dict": [[k, put(v)] for k, v in x.items()]}
-        return writer.thing(x, "the tree")
-
-    tree = put(tensors)
-    nodes = [writer.node(seqs[s]) for s in sorted(seqs)]
+    writer = _Writer(graph)
+    tree = writer.tree(tensors)
+    nodes = [writer.node(writer.nodes[seq]) for seq in sorted(writer.nodes)]
     header = {
         "tree": tree,
         "nodes": nodes,

@@ -17,7 +17,7 @@ import numpy as np
 from regrad import declare, dtypes, interop, ops, printing
 from regrad.declare import refresh
 from regrad.errors import PickleAttachedError
-from regrad.graph import lifetime, versions
+from regrad.graph import lifetime, sharing, versions
 from regrad.graph.modes import mode
 from regrad.graph.node import Handle, Leaf, Node, Output, leaf_for, meta_of
 from regrad.graph.roots import RootGrads
@@ -477,7 +477,7 @@ class Tensor(Value):
             raise RuntimeError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
             )
-        return self.array
+        return sharing.lend(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if not copy and (dtype is None or self.array.dtype == dtype):
@@ -502,7 +502,7 @@ class Tensor(Value):
     def __dlpack__(self, **kwargs: Any) -> Any:
         if self._edge() is not None:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self.array.__dlpack__(**kwargs)
+        return sharing.lend(self).__dlpack__(**kwargs)
 
     def __dlpack_device__(self) -> Any:
         return self.array.__dlpack_device__()

@@ -18,7 +18,7 @@ import numpy as np
 
 from regrad.declare import BARRED, refresh
 from regrad.errors import NonDifferentiableSaved
-from regrad.graph import engine, lifetime, versions
+from regrad.graph import engine, lifetime, sharing, versions
 from regrad.graph.modes import Switch, mode
 from regrad.graph.node import Leaf, Node, Output, Plan, tick
 from regrad.graph.observers import holds, observers
@@ -362,6 +362,7 @@ def _make_node(
     node.code, node.lasti = site(3)
     node.seq = tick()
     node.more().packed = False
+    sharing.note(node)
     if m.policy:
         node.saved = pack(node.saved, m.policy[-1], tuple(o.array for o in outs if isinstance(o, Value)))
     if m.anomaly:

@@ -4,6 +4,7 @@
     node        nodes, outputs, leaves, plans, the clock
     slots       saved values: opened for a rule, packed by a policy
     versions    in-place writes, marked on the memory that was written
+    sharing     memory shared with NumPy, where writes are not seen but noticed
     engine      the pass from roots to leaves
     plans       losses whose backward is still to come
     freeing     values released and graphs cut on purpose
@@ -35,6 +36,7 @@ from regrad.graph.life import Alive, Life, alive, explain
 from regrad.graph.lifetime import strict, values_only
 from regrad.graph.plans import plan
 from regrad.graph.report import Record, Saved, graph_state, memory_stats, saved
+from regrad.graph.sharing import explain_write, guard
 from regrad.graph.tracking import Peak, peak_memory, reset_peak_memory_stats, track_memory
 from regrad.graph.trees import detach_tree, leaves
 
@@ -59,8 +61,10 @@ __all__ = [
     "detach_tree",
     "diagnose",
     "explain",
+    "explain_write",
     "grad_each",
     "graph_state",
+    "guard",
     "leak_guard",
     "leaves",
     "memory_stats",

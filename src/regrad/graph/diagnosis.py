@@ -42,7 +42,7 @@ class Finding(NamedTuple):
         if self.kind == "create_graph":
             return (
                 f"create_graph=True recorded {many} that nobody differentiated, at {where}; {cost}. Leave it out where"
-                " no second derivative is taken; to keep the first graph for further passes, retain_graph=True is enough."
+                " no second derivative is taken; to run the first graph again, retain_graph=True is enough."
             )
         return (
             f"retain_graph=True kept {many} that no later pass ran again, at {where}; {cost}. Leave it out, or name the"
@@ -69,8 +69,8 @@ class diagnose(observers.Observer):
     - ``notes``: two graphs of the same lines were alive at the peak of memory; the older one is named.
 
     A line is told of if most of its graphs were kept for nothing: the last round of a loop may keep one more than is
-    needed. A single graph that is still alive at the end is not. ``findings`` has the numbers, ``peak`` the peak of saved
-    bytes; the object prints as a report. For debugging: ops are slower inside.
+    needed. A single graph that is still alive at the end is not. ``findings`` has the numbers, ``peak`` the peak of
+    saved bytes; the object prints as a report. For debugging: ops are slower inside.
 
     >>> import warnings
     >>> w = rg.ones(3, requires_grad=True)
@@ -131,7 +131,8 @@ class diagnose(observers.Observer):
                 made = [s for s in alive.values() if s.seq > by.seq and s.thread == me]
                 self._keep("create_graph", by, [n for n in (s.ref() for s in made) if n is not None])
             elif by.retained:
-                self._keep("retain_graph", by, [n for n in executed.values() if type(n.saved) is tuple and n.plan.holds])
+                alive_still = [n for n in executed.values() if type(n.saved) is tuple and n.plan.holds]
+                self._keep("retain_graph", by, alive_still)
 
     def _keep(self, kind: str, by: Pass, nodes: list[Node]) -> None:
         if not nodes:

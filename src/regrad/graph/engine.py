@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regrad.errors import GraphFreedError
-from regrad.graph import lifetime, observers, slots, versions
+from regrad.graph import lifetime, observers, sharing, slots, versions
 from regrad.graph.modes import MODE, RECORD, SILENT, Mode, mode
 from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, recent, stop_key
 from regrad.graph.provenance import inside
@@ -163,9 +163,13 @@ def run(
     # -- is all of it alive and intact? Nothing has been changed yet.
     if dead or lifetime.is_strict():
         lifetime.check_alive(nodes, None if wanted is None else wanted.masks, roots)
+    if order and sharing.lent:
+        sharing.settle(order[-1])
     checked = versions.clock.last
     if order and checked > order[-1]:
         lifetime.check_intact(nodes, None if wanted is None else wanted.masks)
+    if sharing.prints:
+        lifetime.check_unseen(nodes, None if wanted is None else wanted.masks)
 
     # -- run
     pass_.retained = retain
@@ -442,6 +446,8 @@ class _Walk:
                     raise lifetime.freed_error(node, (node,))
                 if versions.clock.last > self.checked:  # a hook has written to something since the check
                     lifetime.check_intact({seq: node}, masks)
+                if self.hooked and sharing.prints:
+                    lifetime.check_unseen({seq: node}, masks)
                 if g is not None:
                     self.execute(node, g, None if masks is None else masks[seq], state)
                 if frees and seq not in keep:

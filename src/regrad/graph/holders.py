@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from regrad.graph.lifetime import live_nodes
 from regrad.graph.node import Extra, Handle, Leaf, Node, Output
-from regrad.graph.provenance import Place, outer
+from regrad.graph.provenance import Place, outer, variables
 from regrad.graph.value import Value
 
 __all__ = ["Chain", "Holders", "search", "who_holds"]
@@ -126,6 +126,11 @@ class _Heap:
     """All that the collector knows of, and who holds whom above the things asked for."""
 
     def __init__(self, frame: FrameType) -> None:
+        self.variables: dict[int, list[_Variable]] = {}
+        # Before all objects are listed: what only its frame holds is told by its count of references.
+        for where in _running_frames(outer(frame)):
+            for name, value in _locals(where):
+                self.variables.setdefault(id(value), []).append(_variable(where, name))
         self.nodes = list(live_nodes())
         plain = [n for n in self.nodes if n.extra is None and not n.plan.op.custom]
         dull = {id(n.edges) for n in self.nodes}
@@ -138,10 +143,6 @@ class _Heap:
             at = at.f_back
         dull.update(running, (id(self.nodes), id(plain), id(dull)))
         self.objects = [o for o in gc.get_objects() if id(o) not in dull]
-        self.variables: dict[int, list[_Variable]] = {}
-        for where in _running_frames(outer(frame)):
-            for name, value in _locals(where):
-                self.variables.setdefault(id(value), []).append(_variable(where, name))
         self.things: dict[int, Any] = {}  # id -> a thing that holds something asked for, or is asked for
         self.holders: dict[int, list[Any]] = {}  # id -> what holds that thing, but for nodes by edges
         self.above: dict[int, dict[int, tuple[Node, Node]]] = {}  # id of a node -> those that lead to it
@@ -308,22 +309,8 @@ def _running_frames(frame: FrameType) -> list[FrameType]:
 
 
 def _locals(frame: FrameType) -> list[tuple[str, Any]]:
-    """The variables of a function's frame, without leaving behind a copy that would keep their values alive."""
-    if not frame.f_code.co_flags & 1:  # a module or a class body: its variables are in a dictionary of their own
-        return []
-    names = frame.f_locals
-    found = list(names.items())
-    if sys.version_info < (3, 13) and sys.getrefcount(names) <= _ONLY_MINE:
-        names.clear()  # Python keeps this snapshot with the frame; somebody's `locals()` would be the same object
-    return found
-
-
-def _count_mine() -> int:
-    names = sys._getframe().f_locals
-    return sys.getrefcount(names)
-
-
-_ONLY_MINE = _count_mine()
+    """The variables of a function's frame; those of a module or a class body are in a dictionary of their own."""
+    return variables(frame) if frame.f_code.co_flags & 1 else []
 
 
 def _variable(frame: FrameType, name: str) -> _Variable:
@@ -469,6 +456,9 @@ def _from_tensor(up: Value, down: Any, path: list[Any], at: int) -> _Step:
     if type(down) is Leaf:
         hook = _to_hook(path, at + 1, "a hook on it")
         return hook._replace(length=hook.length + 1)
+    own = getattr(up, "__dict__", None)
+    if own is down and at + 2 < len(path):
+        return _Step(f".{_key_of(own, path[at + 2])}", 2, "attribute")
     name = _slot_of(up, down)
     return _Step({"_grad": ".grad"}.get(name, f".{name}" if name else "a tensor's inside"), kind="attribute")
 

@@ -139,9 +139,9 @@ class leak_guard:
 
     Call ``step()`` at the end of each step, or give the optimizer, whose every step then counts: ``leak_guard(opt)``.
     The `GraphGrowthWarning` comes with the third step: when graphs of both steps before are still there. It names the
-    line at which a value of an earlier step goes into a graph of the newest one, such as ``total = total + loss``; where
-    there is no such line, the graphs are held one by one, and it names the holder. Roots that a backward has run and
-    freed hold no graph, and so do not count.
+    line at which a value of an earlier step goes into a graph of the newest one, such as ``total = total + loss``;
+    where there is no such line, the graphs are held one by one, and it names the holder. Roots that a backward has run
+    and freed hold no graph, and so do not count.
 
     ``after``  so many earlier steps may still be there
 

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regrad.errors import GraphFreedError, SavedModifiedError
-from regrad.graph import slots, versions
+from regrad.graph import sharing, slots, versions
 from regrad.graph.node import Consumed, Leaf, Node, Output, Pass, Plan
-from regrad.graph.provenance import inside, operand_text, place, source_line
+from regrad.graph.provenance import inside, operand_text, place, source_line, variables
 from regrad.graph.value import SPENT, Value, root
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "check_intact",
     "check_nan",
     "check_nan_root",
+    "check_unseen",
     "freed_error",
     "is_strict",
     "live_nodes",
@@ -131,6 +132,8 @@ def spend(value: Value) -> None:
     root_node: Any = value.edge.node if type(value.edge) is Output else value.edge
     if value._view is not None or type(root_node) is not Node:
         return
+    if hasattr(value, "_leaves"):  # loaded: its graph is the only way to its leaves, and to their gradients
+        return
     gone: Node | None = None
     waiting, seen = [root_node], {root_node.seq}
     while waiting:
@@ -205,6 +208,36 @@ def _check_node(node: Node, mask: int) -> None:
         if any(mask >> i & 1 for i in readers):
             past = versions.stale(node, array)
             if past is not None:
+                raise modified_error(node, name, array, source, past)
+
+
+def check_unseen(nodes: dict[int, Node], masks: dict[int, int] | None) -> None:
+    """Raise `SavedModifiedError` if a value that is to be read was changed through NumPy after it was saved."""
+    if sharing.level() == "off":
+        return
+    prints = sharing.prints
+    seen: dict[int, bool] = {}
+    for seq, node in nodes.items():
+        saved = node.saved
+        if type(saved) is not tuple or (masks is not None and seq not in masks):
+            continue
+        for entry in saved:
+            if type(entry) is np.ndarray:
+                key = id(entry)
+                if key in prints and seen.get(key) is not False and sharing.changed(entry, seen):
+                    break
+            elif (entry and type(entry[0]) is not int) if type(entry) is tuple else hasattr(entry, "unpack"):
+                break
+        else:
+            continue
+        if node.plan.op.custom == "unchecked":
+            continue
+        mask = -1 if masks is None else masks[seq]
+        for (name, readers, array), source in _slots(node):
+            if any(mask >> i & 1 for i in readers) and sharing.changed(array, seen):
+                past = versions.History(None)
+                past.count = versions.version(array) + 1
+                past.last.append(versions.Write(node.seq + 1, sharing.UNSEEN, "", "", ()))
                 raise modified_error(node, name, array, source, past)
 
 
@@ -438,7 +471,7 @@ def _frames() -> Iterator[FrameType]:
 def _values_in_scope() -> Iterator[tuple[str, Value]]:
     """(name, tensor) of what the user's frames hold, one level into their containers and objects."""
     for frame in _frames():
-        for name, thing in list(frame.f_locals.items()):
+        for name, thing in variables(frame):
             if isinstance(thing, Value):
                 yield name, thing
             elif isinstance(thing, dict):
@@ -526,6 +559,11 @@ def modified_error(
             "Take the optimizer step after both backward calls, or detach what the second loss should not"
             " reach, or build the second forward after the step."
         )
+    elif not write.sites:
+        advice = (
+            "Write after the backward, or to a copy; inside `with rg.graph.guard('lock'):` the write itself"
+            " raises, so that its line shows."
+        )
     elif source[0] == "out":
         advice = (
             f"Write out of place (such as `y = y * 2` for `y *= 2`): {node.op!r} needs its own result for its"
@@ -541,7 +579,7 @@ def modified_error(
         first,
         f"  what changed:  {what}, shape {tuple(array.shape)}",
         f"  read by:       {node.op!r} at {_show(read)}{_line(read)}",
-        f"  written by:    {writer} at {_show(written)}{_line(written)}" if written else f"  written by:    {writer}",
+        f"  written by:    {writer}" + (f" at {_show(written)}{_line(written)}" if written else ""),
     ]
     lines += [f"                 called from {_show(p)}{_line(p)}" for p in calls[1:3]]
     lines.append(f"  what to do:    {advice}")

@@ -12,7 +12,7 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-__all__ = ["Place", "inside", "operand_text", "outer", "place", "site", "source_line", "trail"]
+__all__ = ["Place", "inside", "operand_text", "outer", "place", "site", "source_line", "trail", "variables"]
 
 # Spelled as Python spells the file names of code objects: with links as they are.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120
@@ -64,6 +64,32 @@ def levels() -> int:
     return count
 
 
+def variables(frame: FrameType) -> list[tuple[str, Any]]:
+    """The names and values that a frame knows, leaving behind no copy that would keep the values alive.
+
+    Before Python 3.13 a function's frame keeps the snapshot that ``f_locals`` makes, until it ends.
+    """
+    names = frame.f_locals
+    found = list(names.items())
+    code = frame.f_code
+    if sys.version_info < (3, 13) and code.co_flags & _FUNCTION and sys.getrefcount(names) <= _ours:
+        for name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
+            names.pop(name, None)
+    return found
+
+
+_FUNCTION = 1  # the flag of code whose variables are not in a dictionary
+
+
+def _references() -> int:
+    """To a snapshot that nobody else, such as a caller of ``locals()``, has in hand."""
+    names = sys._getframe().f_locals
+    return sys.getrefcount(names)
+
+
+_ours = _references()
+
+
 def trail(depth: int = 1, length: int = 4) -> tuple[str, str, tuple[tuple[CodeType, int], ...]]:
     """(who is acting, for which function, the user's sites from the innermost outwards) for an in-place write.
 
@@ -88,7 +114,7 @@ def _qualified(frame: FrameType) -> str:
     if hasattr(code, "co_qualname"):
         return str(code.co_qualname)
     name = code.co_name
-    owner = frame.f_locals.get("self") if "self" in frame.f_code.co_varnames[:1] else None
+    owner = dict(variables(frame)).get("self") if "self" in frame.f_code.co_varnames[:1] else None
     return name if owner is None else f"{type(owner).__name__}.{name}"
 
 

@@ -130,7 +130,7 @@ def object_bytes(node: Node) -> int:
 
 
 def memories(node: Node) -> dict[Any, int]:
-    """What ``node`` holds, counted: bytes by the memory's id (views of one memory are one), and those of its objects."""
+    """What ``node`` holds, counted: bytes by the memory's id (its views are one), and those of its objects."""
     held: dict[Any, int] = {id(m): m.nbytes for _, _, a in entries(node) for m in (root(a),)}
     extra = object_bytes(node)
     if extra:

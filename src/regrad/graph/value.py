@@ -72,7 +72,11 @@ SPENT: Any = _Spent()
 def root(array: Any) -> Any:
     """The array that owns the memory of ``array``: what versions and unique bytes are counted by."""
     base = array.base
-    while isinstance(base, np.ndarray):
+    while base is not None:
+        if type(base) is memoryview:  # what is shared with NumPy goes through one: see `regrad.graph.sharing`
+            base = base.obj
+        if not isinstance(base, np.ndarray):
+            break
         array, base = base, base.base
     return array
 

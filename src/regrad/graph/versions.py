@@ -18,7 +18,7 @@ from regrad.graph.node import Node, tick
 from regrad.graph.provenance import trail
 from regrad.graph.value import root
 
-__all__ = ["Write", "before_write", "clock", "histories", "history", "stale", "version", "wrote"]
+__all__ = ["Write", "before_write", "clock", "histories", "history", "stale", "unseen", "version", "wrote"]
 
 _KEPT = 16  # writes remembered in full for each memory; enough to name the last one and count from there
 
@@ -83,6 +83,18 @@ def wrote(
     if len(entry.last) > _KEPT:
         del entry.last[0]
     clock.last = seq
+
+
+def unseen(array: Any, op: str, seq: int) -> None:
+    """Mark the memory of ``array`` as written to by means that were not seen, at some time after ``seq``."""
+    owner = root(array)
+    key = id(owner)
+    entry = histories.get(key)
+    if entry is None:
+        entry = histories[key] = History(weakref.ref(owner, functools.partial(_forget, key)))
+    entry.count += 1
+    entry.last.append(Write(seq, op, "", "", ()))
+    clock.last = max(clock.last, seq)
 
 
 def _forget(key: int, _: Any) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 
 from regrad import dtypes
 from regrad.graph.node import leaf_for
-from regrad.graph.value import Value, wrap
+from regrad.graph.sharing import borrow
+from regrad.graph.value import Value, root, wrap
 from regrad.ops.core import cast
 
 __all__ = [
@@ -221,7 +222,7 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Any:
         return data if target is None or data.array.dtype == target else cast(data, target)
     if isinstance(data, np.ndarray):
         dtypes.of(data.dtype)
-        return wrap(data if target is None or data.dtype == target else cast(data, target))
+        return wrap(borrow(data) if target is None or data.dtype == target else cast(data, target))
     return wrap(array_of(data, target))
 
 
@@ -232,7 +233,7 @@ def asarray(
     if copy:
         return tensor(obj, dtype=dtype, device=device, requires_grad=requires_grad)
     out = as_tensor(obj, dtype, device)
-    if copy is False and not (out is obj or (isinstance(obj, np.ndarray) and out.array is obj)):
+    if copy is False and not (out is obj or (isinstance(obj, np.ndarray) and root(out.array) is root(obj))):
         raise ValueError("asarray: cannot alias the given object without a copy; pass copy=None")
     return out.requires_grad_() if requires_grad else out
 
@@ -249,7 +250,7 @@ def from_numpy(array: Any) -> Any:
     if not isinstance(array, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type(array).__name__}); rg.tensor takes numbers and lists")
     dtypes.of(array.dtype)
-    return wrap(array if type(array) is np.ndarray else array.view(np.ndarray))
+    return wrap(borrow(array))
 
 
 def from_dlpack(ext_tensor: Any) -> Any:
@@ -258,7 +259,8 @@ def from_dlpack(ext_tensor: Any) -> Any:
     >>> rg.from_dlpack(np.arange(3.))
     tensor([0., 1., 2.], dtype=regrad.float64)
     """
-    return from_numpy(np.from_dlpack(ext_tensor))
+    plain = isinstance(ext_tensor, np.ndarray) and ext_tensor.flags.writeable
+    return from_numpy(ext_tensor if plain else np.from_dlpack(ext_tensor))
 
 
 def frombuffer(
@@ -270,7 +272,7 @@ def frombuffer(
         raise ValueError(
             f"frombuffer: offset ({offset} bytes) must be non-negative and less than the buffer's length ({size} bytes)"
         )
-    return finish(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset), requires_grad)
+    return finish(borrow(np.frombuffer(buffer, dtypes.to_numpy(dtype), count, offset)), requires_grad)
 
 
 # -- filled
