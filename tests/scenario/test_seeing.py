@@ -417,8 +417,8 @@ def in_a_notebook(keep):
 LEAKS = {
     "list": (in_a_list, "list", "[0]", "'kept'"),
     "attribute": (in_an_attribute, "attribute", ".last_loss", "'trainer'"),
-    "closure": (in_the_closure_of_a_hook, "hook closure", "loss", "in_the_closure_of_a_hook.scale()"),
-    "traceback": (in_a_traceback, "exception traceback", "hidden", "in_a_traceback.fails()"),
+    "closure": (in_the_closure_of_a_hook, "hook closure", "loss", "scale()"),
+    "traceback": (in_a_traceback, "exception traceback", "hidden", "fails()"),
     "notebook": (in_a_notebook, "dict", "[3]", "'Out'"),
 }
 

@@ -24,24 +24,25 @@
 As ``rg.graph`` this package is also where users look at graphs: the names below.
 """
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from regrad.graph.diagnosis import Finding, diagnose
 from regrad.graph.engine import PassInfo
 from regrad.graph.engine import pass_info as current_pass
 from regrad.graph.freeing import cut_behind, release
-from regrad.graph.holders import Chain, Holders, who_holds
-from regrad.graph.leaks import assert_freed, leak_guard, must_free
-from regrad.graph.life import Alive, Life, alive, explain
 from regrad.graph.lifetime import strict, values_only
 from regrad.graph.plans import plan
 from regrad.graph.report import Record, Saved, graph_state, memory_stats, saved
 from regrad.graph.sharing import explain_write, guard
-from regrad.graph.tracking import Peak, peak_memory, reset_peak_memory_stats, track_memory
 from regrad.graph.trees import detach_tree, leaves
 
-if TYPE_CHECKING:  # passes are in a room above, which hands these down: see `regrad.autograd.several`
+if TYPE_CHECKING:  # the first are in a room above, which hands them down; for the others see `_LATER`
     from regrad.autograd.several import backward, grad_each, stop_at
+    from regrad.graph.diagnosis import Finding, diagnose
+    from regrad.graph.holders import Chain, Holders, who_holds
+    from regrad.graph.leaks import assert_freed, leak_guard, must_free
+    from regrad.graph.life import Alive, Life, alive, explain
+    from regrad.graph.tracking import Peak, peak_memory, reset_peak_memory_stats, track_memory
 
 __all__ = [
     "Alive",
@@ -80,3 +81,24 @@ __all__ = [
     "values_only",
     "who_holds",
 ]
+
+# Imported when first asked for: what looks at graphs is seldom needed, and takes a while to import.
+_LATER = {
+    "diagnosis": ("Finding", "diagnose"),
+    "holders": ("Chain", "Holders", "who_holds"),
+    "leaks": ("assert_freed", "leak_guard", "must_free"),
+    "life": ("Alive", "Life", "alive", "explain"),
+    "tracking": ("Peak", "peak_memory", "reset_peak_memory_stats", "track_memory"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _LATER.items():
+        if name in names:
+            globals().update({n: getattr(importlib.import_module(f"{__name__}.{module}"), n) for n in names})
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -529,9 +529,11 @@ def _from_exception(up: BaseException, down: Any, path: list[Any], at: int) -> _
 
 def _from_generator(up: Any, down: Any, path: list[Any], at: int) -> _Step:
     frame = getattr(up, "gi_frame", None) or getattr(up, "cr_frame", None) or getattr(up, "ag_frame", None)
-    name = "?" if frame is None else next((n for n, v in _locals(frame) if v is down), "?")
+    length = 2 if down is frame and at + 2 < len(path) else 1  # Python 3.10 has the frame in between
+    held = path[at + length]
+    name = "?" if frame is None else next((n for n, v in _locals(frame) if v is held), "?")
     title = type(up).__name__ if frame is None else _title(frame.f_code)
-    return _Step(f"local variable {name!r} of the suspended {title}", 1, "generator", name)
+    return _Step(f"local variable {name!r} of the suspended {title}", length, "generator", name)
 
 
 def _from_method(up: MethodType, down: Any, path: list[Any], at: int) -> _Step:

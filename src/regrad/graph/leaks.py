@@ -21,6 +21,7 @@ from regrad.graph.provenance import Place, levels, source_line
 __all__ = ["Escaped", "assert_freed", "leak_guard", "must_free"]
 
 _TOLD = 10  # so many roots are told of in full
+_SOON = 8  # a guard looks after each of so many steps; after that, once in so many
 
 
 class Escaped(NamedTuple):
@@ -138,7 +139,8 @@ class leak_guard:
     """Warn, once, when graphs of earlier steps stay alive and add up; say where, and how much each step adds.
 
     Call ``step()`` at the end of each step, or give the optimizer, whose every step then counts: ``leak_guard(opt)``.
-    The `GraphGrowthWarning` comes with the third step: when graphs of both steps before are still there. It names the
+    The `GraphGrowthWarning` comes with the third step: when graphs of both steps before are still there. (After eight
+    steps it looks once in eight, so that little time is lost where nothing leaks.) It names the
     line at which a value of an earlier step goes into a graph of the newest one, such as ``total = total + loss``;
     where there is no such line, the graphs are held one by one, and it names the holder. Roots that a backward has run
     and freed hold no graph, and so do not count.
@@ -189,7 +191,7 @@ class leak_guard:
             return
         marks = self._marks
         earlier = self._after + 1
-        if len(marks) > earlier:
+        if len(marks) > earlier and (len(marks) <= _SOON or len(marks) % _SOON == 0):
             kept: list[dict[int, Node]] = [{} for _ in range(earlier + 1)]
             older, first = marks[-earlier:], marks[0]
             for node in lifetime.live_nodes():

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from regrad.graph import lifetime, slots, tracking
+from regrad.graph import lifetime, slots
 from regrad.graph.node import Leaf, Node, Output
 from regrad.graph.provenance import Place, place
 from regrad.graph.value import Value, edge_now, root
@@ -249,6 +249,8 @@ def memory_stats() -> dict[str, Any]:
     >>> rg.graph.memory_stats()["saved_bytes"] >= 0
     True
     """
+    from regrad.graph import tracking
+
     nodes = list(lifetime.live_nodes())
     stats: dict[str, Any] = {"saved_bytes": lifetime.saved_bytes(nodes), "nodes": len(nodes)}
     peak = tracking.peak_memory()
