@@ -32,7 +32,7 @@ from regrad.errors import DtypeError, ShapeError
 from regrad.graph import sharing
 from regrad.graph.lifetime import note_nan
 from regrad.graph.modes import MODE, RECORD, SILENT, mode
-from regrad.graph.node import Extra, Leaf, Node, Output, Plan, tick
+from regrad.graph.node import Leaf, Node, Output, Plan, tick
 from regrad.graph.observers import drops, holds, observers, use_callers
 from regrad.graph.provenance import inside, outer, site
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set

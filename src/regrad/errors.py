@@ -125,7 +125,7 @@ class SavedModifiedError(RuntimeError):
 class GraphEscapedError(RuntimeError):
     """A graph made inside `rg.graph.must_free` outlived it.
 
-    Fields: ``roots`` (for each: ``op``, ``shape``, ``nbytes``, ``made_at`` and ``holders``, the chains that keep it) and
+    Fields: ``roots`` (for each: ``op``, ``shape``, ``nbytes``, ``made_at`` and ``holders``, the chains that keep it),
     ``nbytes`` (of all of them, memory that they share counted once).
     """
 

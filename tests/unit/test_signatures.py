@@ -19,6 +19,10 @@ signature = runpy.run_path(str(DOCS / "pytorch_names.py"))["signature"]
 
 # What differs on purpose, by reason. Under a module or class stand its names.
 DIFFERENT = {
+    "also says what is kept, what is freed, and what a failure leaves": {
+        "torch.autograd": "backward grad",
+        "torch.Tensor": "backward",
+    },
     "results are new tensors: there is no out=": {"torch": "chain_matmul norm tensordot"},
     "one function serves here and in nn.functional": {
         "torch": "alpha_dropout binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss dropout "

@@ -67,7 +67,7 @@ class Plan:
 
 
 class Extra:
-    """What few nodes carry: hooks, tensors that retain their gradient, user notes, a plan, what anomaly mode has seen."""
+    """What few nodes carry: hooks, tensors that retain their gradient, notes, a plan, what anomaly mode saw."""
 
     __slots__ = (
         "capture", "done", "metadata", "nan_from", "packed", "planned", "post", "pre", "retain", "tensor_pre",

@@ -109,6 +109,7 @@ class plan:
                     engine.free(node, by)
 
     def needed(self) -> dict[int, Node]:
+        """The nodes that roots still to come, or running in another thread, reach."""
         return reachable([*self._pending.values(), *self._running.values()])
 
     def needs(self, node: Node) -> bool:
