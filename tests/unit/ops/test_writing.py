@@ -147,8 +147,8 @@ def test_a_value_saved_by_the_write_itself_is_kept():
 
 def test_read_only_memory_is_refused():
     array = np.ones(2)
-    x = rg.from_numpy(array)
     array.flags.writeable = False
+    x = rg.asarray(array, copy=False)
     with pytest.raises(RuntimeError, match="read-only"):
         x.add_(1)
 
