@@ -29,6 +29,13 @@ class Number:
         self.value, self.parents, self.id = value, parents, next(_ids)
 
 
+class Slot:
+    """A memory that an event keeps (None: a number), and the inputs whose gradient needs it."""
+
+    def __init__(self, memory: Memory | None, readers: set[int]) -> None:
+        self.memory, self.readers, self.freed = memory, readers, False
+
+
 class Event:
     """An op or a write, as the graph of tensors knows it."""
 
@@ -36,6 +43,15 @@ class Event:
         self.before, self.saves, self.consumed, self.id = before, saves, False, next(_ids)
         self.read = [(memory, memory.version) for memory in read]
         self.leaf: Tensor | None = None
+        # What `tests.property.lives` looks at: inputs by position, slots, inputs served by passes that free what they
+        # used, whether hooks were ever registered, the fault that is planted, the tensor that retains its gradient.
+        self.inputs: list[Event | None] = list(before)
+        self.slots: list[Slot] = []
+        self.done: set[int] = set()
+        self.noted = self.fails = False
+        self.spent = 0  # number of the event in whose place this one stands
+        self.memory: Any = None
+        self.retains: Tensor | None = None
 
 
 class Memory:
@@ -46,6 +62,7 @@ class Memory:
 
     def happened(self, event: Event) -> None:
         self.event, self.born = event, self.cells.copy()
+        event.memory = self
 
 
 class Tensor:
@@ -119,9 +136,19 @@ class Tensor:
     # ops: new memories
 
     def _op(
-        self, others: list[Any], rule: Any, reads: list[bool], own: bool = False, saves: bool | None = None
+        self,
+        others: list[Any],
+        rule: Any,
+        reads: list[bool],
+        own: bool = False,
+        saves: bool | None = None,
+        readers: dict[int, set[int]] | None = None,
     ) -> Tensor:
-        """``rule(*values) -> (value, derivative by each)`` on every element; ``reads``: whose memory backward reads."""
+        """``rule(*values) -> (value, derivative by each)`` on every element; ``reads``: whose memory backward reads.
+
+        ``readers``: for the gradient of which inputs an operand (-1: the result) is read; by default a result for the
+        first, and of two operands each for the other.
+        """
         operands = [self, *others]
         arrays = np.broadcast_arrays(
             *[o.numbers() if isinstance(o, Tensor) else np.array(Number(o), object) for o in operands]
@@ -135,17 +162,24 @@ class Tensor:
         memory = Memory(np.empty(out.size, object))
         memory.cells[:] = out.reshape(-1)
         result = Tensor(memory, np.arange(out.size).reshape(out.shape))
-        if record:
+        events = [o.event for o in operands if isinstance(o, Tensor) and o.event]
+        if record and all(e.spent for e in events):  # nothing can be differentiated through it any more
+            memory.event, memory.born = events[-1], memory.cells.copy()
+        elif record:
             read = [o.memory for o, r in zip(operands, reads, strict=True) if r and isinstance(o, Tensor)]
             memory.happened(
-                Event(
-                    [o.event for o in operands if isinstance(o, Tensor) and o.event],
-                    read,
-                    any(reads) or own if saves is None else saves,
-                )
+                Event(events, read, any(reads) or own if saves is None else saves)
             )
             if own:
                 memory.event.read.append((memory, 0))
+            event = memory.event
+            event.inputs = [o.event if isinstance(o, Tensor) else None for o in operands]
+            needs = {i for i, e in enumerate(event.inputs) if e is not None}
+            every = readers or ({0: {1}, 1: {0}} if others else {0: {0}})
+            for i, (o, r) in enumerate(zip([*operands, result], [*reads, own], strict=True)):
+                whose = every.get(i if i < len(operands) else -1, {0}) & needs
+                if r and whose:
+                    event.slots.append(Slot(o.memory if isinstance(o, Tensor) else None, whose))
         return result
 
     def _needs(self, other: Any) -> tuple[bool, bool]:
@@ -160,6 +194,16 @@ class Tensor:
     def __mul__(self, other: Any) -> Tensor:
         mine, theirs = self._needs(other)
         return self._op([other], lambda a, b: (a * b, (b, a)), [theirs, mine])
+
+    def __truediv__(self, other: Any) -> Tensor:
+        mine, theirs = self._needs(other)
+        return self._op(
+            [other],
+            lambda a, b: (a / b, (1 / b, -a / b / b)),
+            [False, mine or theirs],
+            own=theirs,
+            readers={1: {0, 1}, -1: {1}},
+        )
 
     def __neg__(self) -> Tensor:
         return self._op([], lambda a: (-a, (-1.0,)), [False])
@@ -185,7 +229,9 @@ class Tensor:
         record = _recording[0] and self.requires_grad
         total = float(np.sum([n.value for n in cells.reshape(-1)])) if cells.size else 0.0
         memory.cells[0] = Number(total, tuple((n, 1.0) for n in cells.reshape(-1)) if record else ())
-        if record:
+        if record and self.event.spent:
+            memory.event, memory.born = self.event, memory.cells.copy()
+        elif record:
             memory.happened(Event([self.event], [], False))
         return Tensor(memory, np.array(0))
 

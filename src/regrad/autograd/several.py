@@ -73,8 +73,8 @@ def grad_each(
     if mode().dual or mode().batch is not None:
         batched = False
     allow = materialize_grads if allow_unused is None else allow_unused
-    _check(edges, wanted)
-    shared = None if batched is False or len(losses) == 1 else _shared(edges)
+    ways = _check(edges, wanted)
+    shared = None if batched is False or len(losses) == 1 else _shared(edges, ways)
     if shared is not None and not shared.suits(batched):
         shared = None
     if shared is None:
@@ -95,12 +95,17 @@ def grad_each(
     return out
 
 
-def _check(edges: list[Any], wanted: list[Any]) -> None:
+def _check(edges: list[Any], wanted: list[Any]) -> engine.Wanted:
     """Raise for what any of the passes would raise for, before the first of them frees anything."""
     nodes = reachable(edges)
-    masks = engine.Wanted(wanted, nodes).masks
-    lifetime.check_alive(nodes, masks, edges)
-    lifetime.check_intact(nodes, masks)
+    if any(node.plan.op is lifetime.SPENT_OP for node in nodes.values()):
+        for edge in edges:
+            of_one = reachable([edge])
+            lifetime.check_spent(of_one, engine.Wanted(wanted, of_one), [edge])
+    ways = engine.Wanted(wanted, nodes)
+    lifetime.check_alive(nodes, ways.masks, edges)
+    lifetime.check_intact(nodes, ways.masks)
+    return ways
 
 
 def _one_by_one(losses: Any, inputs: Any, given: Any, retain: bool) -> list[tuple[Any, ...]]:
@@ -139,7 +144,7 @@ class _Shared(NamedTuple):
         return bool(sizes) and float(np.mean(sizes)) < _SMALL
 
 
-def _shared(edges: list[Any]) -> _Shared:
+def _shared(edges: list[Any], ways: engine.Wanted) -> _Shared:
     counts: dict[int, int] = {}
     whole: dict[int, Node] = {}
     for edge in edges:
@@ -150,8 +155,10 @@ def _shared(edges: list[Any]) -> _Shared:
     nodes = {seq: whole[seq] for seq, n in counts.items() if n > 1}
     frontier: dict[Any, Any] = {}
     for edge in [*edges, *(e for seq, n in whole.items() if counts[seq] == 1 for e in n.edges)]:
-        if type(edge) in (Node, Output) and stop_key(edge)[0] in nodes:
-            frontier.setdefault(stop_key(edge), edge)
+        if type(edge) in (Node, Output):
+            key = stop_key(edge)
+            if key[0] in nodes and (key[0] in ways.masks or key[0] in ways.outputs):
+                frontier.setdefault(key, edge)
     return _Shared(list(frontier.values()), nodes)
 
 
@@ -184,6 +191,9 @@ def _in_sweeps(
         pass_ = engine.new_pass("grad_each()", edges, code, lasti)
         _sweep(frontier, stacks, wanted, several, pass_, retain or not last, quiet)
         rows += several
+    if not retain:  # also what the last sweep did not come by
+        for node in shared.nodes.values():
+            engine.free(node, pass_)
     return [tuple(row) for row in rows]
 
 
@@ -292,20 +302,28 @@ def backward(losses: Mapping[Any, Any], *, retain_graph: bool = False, on_error:
         ready.append((frozenset(k for k in stops if not (type(k) is tuple and k[0] == "only")), edges, cotangents))
     undo: list[Any] = []
     going: list[Any] = []
+
+    def run(k: int, dry: bool) -> None:
+        stops, edges, cotangents = ready[k]
+        later = frozenset().union(*(_before(more, bars) for bars, more, _ in ready[k + 1 :]))
+        engine.run(
+            edges, cotangents, None, retain=retain_graph, record=False, accumulate=True,
+            pass_=engine.new_pass("backward()", edges, code, lasti),
+            terms=Terms(later, "graph", on_error, stops, going=going), log=undo, dry=dry,
+        )  # fmt: skip
+
+    for k in range(len(ready)):
+        run(k, dry=True)
     try:
-        for k, (stops, edges, cotangents) in enumerate(ready):
-            later = frozenset().union(*(_before(more, bars) for bars, more, _ in ready[k + 1 :]))
-            terms = Terms(later, "graph", on_error, stops, going=going)
-            pass_ = engine.new_pass("backward()", edges, code, lasti)
-            engine.run(
-                edges, cotangents, None, retain=retain_graph, record=False, accumulate=True, pass_=pass_,
-                terms=terms, log=undo,
-            )  # fmt: skip
+        for k in range(len(ready)):
+            run(k, dry=False)
     except BaseException:
         for step in reversed(undo):
             step()
         if on_error == "release":
-            for node in reachable(e for _, edges, _ in ready for e in edges).values():
+            everything = [e for _, edges, _ in ready for e in edges]
+            pass_ = engine.new_pass("backward()", everything, code, lasti)
+            for node in reachable(everything).values():
                 engine.free(node, pass_)
         raise
     for node, by in going:

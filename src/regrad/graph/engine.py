@@ -102,6 +102,7 @@ def run(
     terms: Terms | None = None,
     log: list[Callable[[], None]] | None = None,
     unused: Callable[[int], Exception] | None = None,
+    dry: bool = False,
 ) -> list[Any]:
     """Run one pass from the edges ``roots`` with their cotangents (arrays, or tensors when ``record``).
 
@@ -109,7 +110,7 @@ def run(
     of leaves go to ``.grad``, and only those of inner wanted edges are returned; otherwise all wanted ones are, one
     entry for each edge, None where none arrived. ``terms``: what else the pass keeps, frees and stops at.
     ``log`` gets functions that take back what the pass did to gradients, should a later one fail. ``unused`` makes the
-    error for a wanted input that the roots do not depend on; None: there may be such.
+    error for a wanted input that the roots do not depend on; None: there may be such. ``dry``: check, and do not run.
     """
     # -- what do the roots reach?
     nodes: dict[int, Node] = {}
@@ -170,6 +171,8 @@ def run(
         lifetime.check_intact(nodes, None if wanted is None else wanted.masks)
     if sharing.prints:
         lifetime.check_unseen(nodes, None if wanted is None else wanted.masks)
+    if dry:
+        return []
 
     # -- run
     pass_.retained = retain
@@ -251,7 +254,7 @@ class PassInfo(NamedTuple):
         """Is ``tensor`` one of the pass's roots?"""
         edge = edge_now(tensor)
         node = edge.node if type(edge) is Output else edge
-        return type(node) is Node and node.seq in self.roots
+        return type(node) is Node and node.number in self.roots
 
 
 def pass_info() -> PassInfo | None:
@@ -769,10 +772,10 @@ def _before_stops(roots: list[Any], nodes: dict[int, Node], wanted: Wanted | Non
                 hit = edge in wanted.leaves
             else:
                 node = edge.node if type(edge) is Output else edge
-                watched = every and node.extra is not None  # by hooks, or a tensor that retains its gradient
+                watched = every and node.extra is not None and node.extra.watched()
                 hit = watched or key in captured or (key not in stops and key[0] in wanted.masks)
             mask |= hit << i
-        if mask:
+        if mask or (every and open_[seq].plan.op is lifetime.SPENT_OP):  # so that it is refused
             wanted.masks[seq] = mask
     return wanted
 

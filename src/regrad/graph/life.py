@@ -141,11 +141,11 @@ def _passes(node: Node, nodes: dict[int, Node]) -> list[RanPass]:
         if by is not None:
             freed.setdefault(by.seq, (by, []))[1].append(each)
     for by in list(recent):
-        if node.seq in by.roots:
+        if node.number in by.roots:
             freed.setdefault(by.seq, (by, []))
     return [
         RanPass(
-            by.kind, by.place, len(gone), tuple(Counter(n.op for n in gone)), by.retained, node.seq in by.roots
+            by.kind, by.place, len(gone), tuple(Counter(n.op for n in gone)), by.retained, node.number in by.roots
         )
         for _, (by, gone) in sorted(freed.items())
     ]
@@ -230,11 +230,12 @@ def alive() -> Alive:
         unique = sum(nbytes for key, nbytes in held.items() if key not in counted)
         counted.update(held)
         noted = seen.get(id(node))
-        made = noted.when if noted is not None else max((w for s, w in stamps if s <= node.seq), default=now)
+        made = noted.when if noted is not None else max((w for s, w in stamps if s <= node.number), default=now)
         found.append(
             LiveRoot(
                 node.op, tuple(tensor.array.shape), report.graph_state(node), sum(held.values()), unique, len(own),
-                sum(s > node.seq for s, _ in stamps), now - made, noted is not None, node.made_at, weakref.ref(tensor),
+                sum(s > node.number for s, _ in stamps), now - made, noted is not None, node.made_at,
+                weakref.ref(tensor),
             )
         )  # fmt: skip
     return found

@@ -95,15 +95,10 @@ def _lacks(node: Node, mask: int) -> bool:
 
 
 def check_spent(nodes: dict[int, Node], wanted: Any, roots: Iterable[Any]) -> None:
-    """Raise `GraphFreedError` if a wanted input was not found and may have been behind a spent root."""
-    spent = [n for n in nodes.values() if n.plan.op is SPENT_OP]
-    if not spent:
-        return
-    reached = {e for n in nodes.values() for e in n.edges if type(e) is Leaf}
-    if all(leaf in reached for leaf in wanted.leaves) and all(seq in nodes for seq in wanted.outputs):
-        return
-    starts = [e.node if type(e) is Output else e for e in roots]
-    raise freed_error(max(spent, key=lambda n: n.seq), starts, nodes)
+    """Raise `GraphFreedError` if a wanted input may be behind a spent root: if it is older."""
+    spent = max((n for n in nodes.values() if n.plan.op is SPENT_OP), key=lambda n: n.number, default=None)
+    if spent is not None and any(n < spent.number for n in (*(leaf.born for leaf in wanted.leaves), *wanted.outputs)):
+        raise freed_error(spent, [e.node if type(e) is Output else e for e in roots], nodes)
 
 
 # -- after a pass
@@ -150,12 +145,13 @@ def spend(value: Value) -> None:
             if parent is not None and parent.seq not in seen:
                 seen.add(parent.seq)
                 waiting.append(parent)
-    if gone is None or gone.plan.op.custom or root_node.extra is not None:
+    extra = root_node.extra
+    if gone is None or gone.plan.op.custom or (extra is not None and (extra.watched() or extra.planned is not None)):
         return
     shell = object.__new__(Node)
     shell.plan = _SPENT_PLAN
     shell.edges, shell.shapes, shell.extra = (), None, None
-    shell.saved, shell.seq = gone.saved, root_node.seq
+    shell.saved, shell.seq = gone.saved, -root_node.seq  # no other node's: the root's own may still be reached
     shell.params = Told(root_node.plan.op.grad_name, gone.plan.op.name, gone.code, gone.lasti)
     shell.code, shell.lasti = root_node.code, root_node.lasti
     value.edge, value._view = shell, SPENT
@@ -353,7 +349,7 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
             "RELEASED",
             "The values were released on purpose: build the forward again, or release less.",
         )
-    elif any(r.seq in freer.roots for r in roots):
+    elif any(r.number in freer.roots for r in roots):
         cause = "SAME_ROOT_TWICE"
         advice = (
             "Build the forward again before each backward: move it inside the loop, so that every step has a"

@@ -85,6 +85,10 @@ class Extra:
         self.done = 0  # inputs whose rules have run in a pass that frees what it used
         self.planned: Any = None  # the plan that waits for a pass from this node
 
+    def watched(self) -> bool:
+        """Were hooks registered here, or does a tensor retain its gradient?"""
+        return any(x is not None for x in (self.tensor_pre, self.pre, self.post, self.capture, self.retain))
+
 
 class Node:
     """One recorded op. `Tensor.grad_fn` is a node."""
@@ -123,6 +127,11 @@ class Node:
         """The name of the op, such as ``mul``."""
         title: str = getattr(self.plan.op, "name", "") or self.params.op
         return title
+
+    @property
+    def number(self) -> int:
+        """When the node was made; of what stands in a spent root's place, when that was: see `lifetime.spend`."""
+        return abs(self.seq)
 
     @property
     def made_at(self) -> Place | None:
@@ -194,10 +203,11 @@ class Output:
 class Leaf:
     """Where gradients of one leaf tensor arrive; PyTorch's AccumulateGrad. Knows its tensor weakly."""
 
-    __slots__ = ("__weakref__", "hooked", "owner", "post", "pre", "tensor_pre", "watch")
+    __slots__ = ("__weakref__", "born", "hooked", "owner", "post", "pre", "tensor_pre", "watch")
 
     def __init__(self, owner: Value) -> None:
         self.owner = weakref.ref(owner)
+        self.born = tick()
         self.hooked = False  # any of the hooks below was ever registered
         self.tensor_pre: OrderedDict[int, Any] | None = None
         self.pre: OrderedDict[int, Any] | None = None

@@ -41,7 +41,7 @@ class RootGrads(Mapping[Any, Any]):
         if not isinstance(root, int):
             edge = edge_now(root)
             node = edge.node if type(edge) is Output else edge
-            key = node.seq if type(node) is Node else None
+            key = node.number if type(node) is Node else None
         if key not in self._by_root:
             raise KeyError(
                 "no gradient has come from this root alone: run it by itself, or all in one"
