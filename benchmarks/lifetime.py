@@ -227,10 +227,11 @@ def main() -> None:
         [
             "# Several losses over one trunk",
             "",
-            "MiB saved for backward: the most, the sum over passes, and after each pass; a plan beside retained graphs.",
+            "MiB saved for backward: the most, the sum over passes, after each pass; a plan beside retained graphs.",
             "",
             table(
-                ["losses", "most", "sum", "after each pass", "PyTorch: most", "sum", "after each", "ratio of most", "of sums"],
+                ["losses", "most", "sum", "after each pass", "PyTorch: most", "sum", "after each", "ratio of most",
+                 "of sums"],
                 memory(torch),
             ),
             "",
@@ -238,7 +239,8 @@ def main() -> None:
             f" threads each. Target: a ratio of {TARGET}.",
             "",
             table(
-                ["grad_each", "median", "least", "PyTorch loop: median", "least", "ratio of neighbours", "of the least"],
+                ["grad_each", "median", "least", "PyTorch loop: median", "least", "ratio of neighbours",
+                 "of the least"],
                 timing(options.rounds, there),
             ),
             "",

@@ -226,23 +226,34 @@ class Twin:
             consume(e for i, e in sweep.open.items() if i not in needed)
         elif retain is not True:
             kept = {} if retain in (None, False) else self._kept(retain, roots, alive)
+            if any(p.event.id in sweep.open for p in self.pending):  # the pass comes by roots of a plan
+                kept = {**kept, **reach(p.event for p in self.pending)}
             if release == "graph":
                 consume(e for i, e in sweep.open.items() if i not in kept)
             elif release == "pass":
                 consume(sweep.open[i] for i in sweep.masks if i not in kept)
             else:
-                for i, mask in sweep.masks.items():
+                for i in sorted(sweep.masks):
                     if i not in kept:
-                        self._use(sweep.open[i], mask)
+                        self._use(sweep.open[i], sweep.masks[i], wanted)
         if wanted is None and retain is not True:
             for r in roots:
                 self._spend(r)
         return found
 
     @staticmethod
-    def _use(e: Event, mask: set[int]) -> None:
-        possible = {k for k, b in enumerate(e.inputs) if b is not None}
-        e.done |= mask
+    def _use(e: Event, mask: set[int], wanted: list[Tensor] | None) -> None:
+        """Free the slots through which no gradient has to come any more."""
+
+        def possible_of(e: Event) -> set[int]:
+            return {k for k, b in enumerate(e.inputs) if b is not None}
+
+        def served(b: Event) -> bool:
+            asked = any(t.event is b for t in wanted)
+            return asked if b.leaf is not None else asked or b.consumed or b.done >= possible_of(b)
+
+        possible = possible_of(e)
+        e.done |= possible if wanted is None else {k for k in mask if served(e.inputs[k])}
         if e.done >= possible:
             consume([e])
         for s in e.slots:

@@ -20,6 +20,7 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from time import monotonic
+from time import monotonic
 from types import CodeType
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = [
 
 # One clock for everything: nodes, passes, in-place writes. Larger means later.
 tick: Callable[[], int] = itertools.count(1).__next__
+STARTED = monotonic()  # when there was no graph yet
 
 
 class Plan:
