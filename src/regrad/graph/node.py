@@ -20,7 +20,6 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from time import monotonic
-from time import monotonic
 from types import CodeType
 from typing import Any
 
