@@ -191,6 +191,27 @@ def test_c1_the_scenario_in_megabytes() -> None:
     assert bool((dy == x).all())
 
 
+def test_c1_through_layers_what_a_later_gradient_comes_through_is_kept() -> None:
+    x, w1, w2 = leaf(8, 16), leaf(16, 16), leaf(16, 4)
+
+    def loss() -> rg.Tensor:
+        return ((x @ w1).tanh() @ w2).square().sum()
+
+    right = grad(loss(), [x, w1, w2])
+    of = loss()
+    before = held(of)
+    (dx,) = grad(of, x, release="used")
+    assert before - w1.nbytes == held(of)  # only dx read it
+    dw1, dw2 = grad(of, [w1, w2], release="used")
+    assert 0 == held(of)
+    assert all(bool((a == b).all()) for a, b in zip((dx, dw1, dw2), right, strict=True))
+    of = loss()
+    (dw2,) = grad(of, w2, release="used")
+    dx, dw1 = grad(of, [x, w1], release="used")
+    assert 0 == held(of)
+    assert all(bool((a == b).all()) for a, b in zip((dx, dw1, dw2), right, strict=True))
+
+
 def test_c1_linear_with_bias_keeps_what_the_other_half_reads() -> None:
     x, w, b = leaf(64, 32), leaf(16, 32), leaf(16)
     o = rg.nn.functional.linear(x, w, b)

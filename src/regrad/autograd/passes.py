@@ -241,7 +241,7 @@ def backward(
                       still held can reach
     ``create_graph``  record the gradient computation, so that it can be differentiated again
     ``inputs``        accumulate into these tensors only
-    ``release``       what is freed: "pass", what this pass ran; "used", the values whose readers have now all run;
+    ``release``       what is freed: "pass", what this pass ran; "used", values that no further gradient needs;
                       "graph", everything that ``tensors`` were computed from
     ``on_error``      after a failure in the middle, "keep" the graph as it was, or "release" it in one go; by default
                       "keep" where hooks or custom functions take part

@@ -309,8 +309,8 @@ recent: deque[Pass] = deque(maxlen=1024)
 class Terms:
     """What a pass keeps and frees, where it stops, and what a failure leaves: all that ``retain_graph`` cannot say.
 
-    ``keep``      numbers of nodes that go on living; ``release``: "pass" frees what ran, "used" the slots whose
-                  readers have all run, "graph" everything that the roots reach
+    ``keep``      numbers of nodes that go on living; ``release``: "pass" frees what ran, "used" the slots that
+                  no further gradient needs, "graph" everything that the roots reach
     ``on_error``  "keep": after a failure the graph can be run again; "release": it is freed in one go; None: "keep"
                   where hooks or custom functions take part, else "release"
     ``stops``     edges at which the gradient stops, as `stop_key` names them
