@@ -23,6 +23,7 @@ check: .venv/installed ## lint, types, and which room imports which
 
 bench: .venv-compare/installed ## time Regrad beside PyTorch
 	.venv-compare/bin/python benchmarks/run.py
+	.venv-compare/bin/python benchmarks/lifetime.py
 
 compare: .venv-compare/installed ## check Regrad's results and trainings against PyTorch's
 	.venv-compare/bin/python -m pytest tests/compare -q

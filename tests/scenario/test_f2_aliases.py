@@ -140,7 +140,7 @@ def refused(loss: Any) -> rg.SavedModifiedError:
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("share", SHARED)
-def test_a_write_after_the_save_is_noticed(share: str, write: str) -> None:
+def test_f2_a_write_after_the_save_is_noticed(share: str, write: str) -> None:
     x, a = SHARED[share]()
     w = weight()
     loss = _directly(x, w)
@@ -153,7 +153,7 @@ def test_a_write_after_the_save_is_noticed(share: str, write: str) -> None:
 
 @pytest.mark.parametrize("use", USES)
 @pytest.mark.parametrize("share", SHARED)
-def test_however_it_was_saved(share: str, use: Any) -> None:
+def test_f2_however_it_was_saved(share: str, use: Any) -> None:
     x, a = SHARED[share]()
     loss = use(x, weight())
     a[1:3] = 0
@@ -161,7 +161,7 @@ def test_however_it_was_saved(share: str, use: Any) -> None:
 
 
 @pytest.mark.parametrize("share", [name for name in SHARED if "numpy" in name])
-def test_an_array_that_is_gone_may_have_written(share: str) -> None:
+def test_f2_an_array_that_is_gone_may_have_written(share: str) -> None:
     x, a = SHARED[share]()
     loss = _directly(x, weight())
     a[1:3] = 0
@@ -171,7 +171,7 @@ def test_an_array_that_is_gone_may_have_written(share: str) -> None:
 
 @pytest.mark.parametrize("die", [False, True])
 @pytest.mark.parametrize("take", [lambda x: x.numpy(), lambda x: x[1:3].numpy(), lambda x: x.detach().numpy()])
-def test_an_array_handed_out_after_the_save_is_watched_too(take: Any, die: bool) -> None:
+def test_f2_an_array_handed_out_after_the_save_is_watched_too(take: Any, die: bool) -> None:
     x = rg.tensor(fresh())
     loss = _directly(x, weight())
     a = take(x)
@@ -181,14 +181,14 @@ def test_an_array_handed_out_after_the_save_is_watched_too(take: Any, die: bool)
     refused(loss)
 
 
-def test_results_that_were_saved_count() -> None:
+def test_f2_results_that_were_saved_count() -> None:
     y = weight().exp()
     n = y.detach().numpy()
     n += 1
     refused(y.sum())
 
 
-def test_positions_that_were_saved_count() -> None:
+def test_f2_positions_that_were_saved_count() -> None:
     index = np.array([0, 1])
     loss = rg.index_select(weight(), 0, rg.from_numpy(index)).sum()
     index[0] = 3
@@ -206,21 +206,21 @@ def test_positions_that_were_saved_count() -> None:
         lambda a, w: w[a.astype(bool)] * a,
     ],
 )
-def test_plain_arrays_as_operands_count(use: Any) -> None:
+def test_f2_plain_arrays_as_operands_count(use: Any) -> None:
     a = fresh()
     loss = use(a, weight()).sum()
     a[1] = 0
     refused(loss)
 
 
-def test_a_plain_array_as_an_index_counts() -> None:
+def test_f2_a_plain_array_as_an_index_counts() -> None:
     for index in (np.array([0, 1]), np.array([True, False, False, True])):
         loss = weight()[index].sum()
         index[:] = 0
         refused(loss)
 
 
-def test_a_parameter_that_shares_is_named() -> None:
+def test_f2_a_parameter_that_shares_is_named() -> None:
     a = np.ones((1, 2), F)
     net = rg.nn.Linear(2, 1)
     net.weight = rg.nn.Parameter(rg.from_numpy(a))
@@ -229,7 +229,7 @@ def test_a_parameter_that_shares_is_named() -> None:
     assert "weight" in refused(loss).name
 
 
-def test_a_tensor_made_before_the_sharing_is_covered() -> None:
+def test_f2_a_tensor_made_before_the_sharing_is_covered() -> None:
     w = weight()
     twin = w.detach().requires_grad_()
     row = w[1:]
@@ -240,7 +240,7 @@ def test_a_tensor_made_before_the_sharing_is_covered() -> None:
     refused(second)
 
 
-def test_large_values_are_noticed_element_by_element() -> None:
+def test_f2_large_values_are_noticed_element_by_element() -> None:
     rng = np.random.default_rng(0)
     for size in (1025, 16384, 100_003):
         a = rng.standard_normal(size).astype(F)
@@ -355,13 +355,13 @@ PEACEFUL = [
 @pytest.mark.parametrize("level", ["shared", "checksum"])
 @pytest.mark.parametrize("use", PEACEFUL)
 @pytest.mark.parametrize("share", [n for n in SHARED if n != "numpy() of a view"])
-def test_no_false_alarm(share: str, use: Any, level: str) -> None:
+def test_f2_no_false_alarm(share: str, use: Any, level: str) -> None:
     x, a = SHARED[share]()
     with rg.graph.guard(level):
         use(x, a, weight())
 
 
-def test_a_write_of_regrads_own_is_told_as_before() -> None:
+def test_f2_a_write_of_regrads_own_is_told_as_before() -> None:
     a = fresh()
     x = rg.from_numpy(a)
     loss = _directly(x, weight())
@@ -370,7 +370,7 @@ def test_a_write_of_regrads_own_is_told_as_before() -> None:
     assert __file__ == error.written_at.file
 
 
-def test_a_write_can_still_be_said() -> None:
+def test_f2_a_write_can_still_be_said() -> None:
     x = rg.tensor(fresh())
     loss = _directly(x, weight())
     rg.autograd.graph.increment_version(x)
@@ -415,7 +415,7 @@ UNLOCKED = ("dlpack", "frombuffer", "a view of what numpy() gave")  # checked, a
 
 @pytest.mark.parametrize("end", [_by_backward, _by_grad, _by_release, _by_death, _by_a_failure])
 @pytest.mark.parametrize("share", [n for n in SHARED if n not in UNLOCKED])
-def test_locked_while_it_is_saved_and_no_longer(share: str, end: Any) -> None:
+def test_f2_locked_while_it_is_saved_and_no_longer(share: str, end: Any) -> None:
     x, a = SHARED[share]()
     w = weight()
     with rg.graph.guard("lock"):
@@ -429,7 +429,7 @@ def test_locked_while_it_is_saved_and_no_longer(share: str, end: Any) -> None:
         a[1] = 7
 
 
-def test_a_lock_lasts_until_the_last_graph_is_gone() -> None:
+def test_f2_a_lock_lasts_until_the_last_graph_is_gone() -> None:
     x, a = SHARED["from_numpy"]()
     w = weight()
     with rg.graph.guard("lock"):
@@ -440,7 +440,7 @@ def test_a_lock_lasts_until_the_last_graph_is_gone() -> None:
     assert a.flags.writeable
 
 
-def test_what_was_read_only_stays_so() -> None:
+def test_f2_what_was_read_only_stays_so() -> None:
     a = fresh()
     a.flags.writeable = False
     with rg.graph.guard("lock"):
@@ -448,7 +448,7 @@ def test_what_was_read_only_stays_so() -> None:
     assert not a.flags.writeable
 
 
-def test_regrad_itself_may_write_to_what_is_locked() -> None:
+def test_f2_regrad_itself_may_write_to_what_is_locked() -> None:
     x, a = SHARED["from_numpy"]()
     with rg.graph.guard("lock"):
         loss = _directly(x, weight())
@@ -458,7 +458,7 @@ def test_regrad_itself_may_write_to_what_is_locked() -> None:
     assert 4.0 == a[0]
 
 
-def test_an_array_handed_out_while_locked_is_locked() -> None:
+def test_f2_an_array_handed_out_while_locked_is_locked() -> None:
     x = rg.tensor(fresh())
     with rg.graph.guard("lock"):
         loss = _directly(x, weight())
@@ -470,7 +470,7 @@ def test_an_array_handed_out_while_locked_is_locked() -> None:
     assert 20.0 == x[0]
 
 
-def test_an_older_view_of_a_locked_array_is_checked() -> None:
+def test_f2_an_older_view_of_a_locked_array_is_checked() -> None:
     x = rg.tensor(fresh())
     n = x.numpy()
     older = n[1:]
@@ -480,7 +480,7 @@ def test_an_older_view_of_a_locked_array_is_checked() -> None:
         refused(loss)
 
 
-def test_nothing_is_left_behind() -> None:
+def test_f2_nothing_is_left_behind() -> None:
     gc.collect()  # what the exceptions of other tests hold
     for share in SHARED.values():
         for level in ("shared", "lock", "checksum"):

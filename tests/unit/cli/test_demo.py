@@ -15,17 +15,17 @@ def digits():
 
 
 def test_the_three_ways_give_the_same_gradient(digits):
-    summed, retained, shared = (demo.gradients(way, digits[0]) for way in demo.WAYS.values())
+    summed, retained, named = (demo.gradients(way, digits[0]) for way in demo.WAYS.values())
     np.testing.assert_allclose(retained, summed, rtol=1e-4, atol=1e-7)
-    np.testing.assert_allclose(shared, summed, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(named, summed, rtol=1e-4, atol=1e-7)
     assert np.abs(summed).max() > 0.01
 
 
-def test_the_shared_way_holds_less_between_its_calls_and_nothing_afterwards(digits):
-    retained, shared = (demo.held(demo.WAYS[name], digits[0]) for name in ("retained", "shared"))
-    assert retained.forward == shared.forward == retained.between > shared.between > 0
-    assert 0 == shared.after < retained.after
-    assert max(shared.over_step) == shared.forward
+def test_the_named_way_holds_less_between_its_calls_and_nothing_afterwards(digits):
+    retained, named = (demo.held(demo.WAYS[name], digits[0]) for name in ("retained", "named"))
+    assert retained.forward == named.forward == retained.between > named.between > 0
+    assert 0 == named.after < retained.after
+    assert max(named.over_step) == named.forward
 
 
 def test_the_demonstration_trains_and_draws(tmp_path, capsys):
