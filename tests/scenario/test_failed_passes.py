@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 import regrad as rg
+from regrad.graph.node import Plan
 from tests.scenario.looking import held
 
 grad = rg.autograd.grad
@@ -124,10 +126,8 @@ def chain_gradient(x: rg.Tensor) -> np.ndarray:
     return slope
 
 
-def planted_in_a_kernel(y: rg.Tensor, monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
-    """From now on the rule of the n-th tanh node from the root raises."""
-    from regrad.graph.node import Plan
-
+def planted_in_a_kernel(y: rg.Tensor, nth: int) -> Callable[[], None]:
+    """From now on the rule of the n-th node from the root raises; what puts the right one back."""
     node = y.grad_fn
     for _ in range(nth):
         node = node.next_functions[0][0]
@@ -137,20 +137,21 @@ def planted_in_a_kernel(y: rg.Tensor, monkeypatch: pytest.MonkeyPatch, nth: int)
         del args  # a kernel's own frame holds nothing
         raise MemoryError("planted")
 
+    def undo() -> None:
+        node.plan = old
+
     node.plan = Plan(
         old.op, old.mask, old.slots, old.readers, old.sources, pull, old.targets, lambda _: (pull, old.targets)
     )
-    monkeypatch.setattr(node, "plan", node.plan)
-    planted_in_a_kernel.undo = lambda: setattr(node, "plan", old)
+    return undo
 
 
 @pytest.mark.parametrize("where", ["hook", "kernel"])
-def test_b5_keep_rolls_back_and_the_graph_runs_again(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_b5_keep_rolls_back_and_the_graph_runs_again(where: str) -> None:
     hook = Trouble() if where == "hook" else None
     x, y, _ = ten_nodes(hook)
     x.grad = rg.ones(1000, dtype=rg.float64)
-    if hook is None:
-        planted_in_a_kernel(y, monkeypatch, 5)
+    undo = planted_in_a_kernel(y, 5) if hook is None else None
     before = held(y)
     with pytest.raises(MemoryError):
         y.backward(on_error="keep")
@@ -159,20 +160,18 @@ def test_b5_keep_rolls_back_and_the_graph_runs_again(where: str, monkeypatch: py
     if hook is not None:
         hook.on = False
     else:
-        planted_in_a_kernel.undo()
+        undo()
     y.backward()
     np.testing.assert_allclose(x.grad.numpy(), 1 + chain_gradient(x), rtol=1e-12)
     assert held(y) == 0
 
 
 @pytest.mark.parametrize("where", ["hook", "kernel"])
-def test_b5_release_leaves_nothing_while_the_exception_is_still_held(
-    where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_b5_release_leaves_nothing_while_the_exception_is_still_held(where: str) -> None:
     hook = Trouble() if where == "hook" else None
     x, y, saved = ten_nodes(hook)
     if hook is None:
-        planted_in_a_kernel(y, monkeypatch, 5)
+        planted_in_a_kernel(y, 5)
     with pytest.raises(MemoryError) as caught:
         y.backward(on_error="release")
     assert caught.value.__traceback__ is not None
@@ -194,12 +193,12 @@ def test_b5_by_default_a_failing_hook_keeps_and_release_frees_in_one_go() -> Non
     assert x.grad is None
 
 
-def test_b5_by_default_a_failing_kernel_leaves_nothing_but_what_is_to_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_b5_by_default_a_failing_kernel_leaves_nothing_but_what_is_to_be_kept() -> None:
     x = rg.rand(1000, dtype=rg.float64).requires_grad_()
     trunk = x.tanh().tanh()
     l1, l2 = trunk.sin().tanh().tanh().sum(), trunk.exp().sum()
     of_l2 = held(l2)
-    planted_in_a_kernel(l1, monkeypatch, 2)
+    planted_in_a_kernel(l1, 2)
     with pytest.raises(MemoryError):
         l1.backward(retain_graph=l2)
     assert held(l1, l2) == of_l2

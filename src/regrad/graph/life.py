@@ -15,13 +15,11 @@ from typing import Any, NamedTuple
 from regrad.errors import GraphFreedError, SavedModifiedError
 from regrad.graph import leaks, lifetime, report, slots, tracking, versions
 from regrad.graph.lifetime import SPENT_OP, reachable
-from regrad.graph.node import STARTED, Leaf, Node, Output, Pass, recent
+from regrad.graph.node import BEGIN, Leaf, Node, Output, Pass, recent
 from regrad.graph.provenance import Place, source_line
 from regrad.graph.value import Value, edge_now
 
 __all__ = ["Alive", "Life", "LiveRoot", "RanPass", "alive", "explain"]
-
-_BEGIN = (0, STARTED)
 
 
 class RanPass(NamedTuple):
@@ -220,7 +218,7 @@ def alive() -> Alive:
     found = Alive()
     now = monotonic()
     seen = tracking.tracker.table_now()
-    stamps = sorted([_BEGIN, *((p.seq, p.when) for p in list(recent))])
+    stamps = sorted([BEGIN, *((p.seq, p.when) for p in list(recent))])
     counted: set[Any] = set()
     for node, tensor in leaks.roots_among(reachable(nodes.values())):
         if tensor is None:
@@ -234,7 +232,7 @@ def alive() -> Alive:
         found.append(
             LiveRoot(
                 node.op, tuple(tensor.array.shape), report.graph_state(node), sum(held.values()), unique, len(own),
-                sum(s > node.number for s, _ in stamps[1:]), now - made, noted is not None, node.made_at,
+                sum(s > node.number for s, _ in stamps), now - made, noted is not None, node.made_at,
                 weakref.ref(tensor),
             )
         )  # fmt: skip

@@ -27,13 +27,13 @@ from regrad.graph.provenance import Place, place
 from regrad.graph.value import Meta, Value
 
 __all__ = [
-    "Consumed", "Extra", "Handle", "Leaf", "Node", "Output", "Pass", "Plan", "Terms", "edge_of", "leaf_for", "meta_of",
-    "recent", "stop_key", "tick",
+    "BEGIN", "Consumed", "Extra", "Handle", "Leaf", "Node", "Output", "Pass", "Plan", "Terms", "edge_of", "leaf_for",
+    "meta_of", "recent", "stop_key", "tick",
 ]  # fmt: skip
 
 # One clock for everything: nodes, passes, in-place writes. Larger means later.
 tick: Callable[[], int] = itertools.count(1).__next__
-STARTED = monotonic()  # when there was no graph yet
+BEGIN = (tick(), monotonic())  # when there was no graph yet
 
 
 class Plan:

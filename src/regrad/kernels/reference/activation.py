@@ -66,6 +66,8 @@ def keep(g: Array, drop: Array) -> Array:
     if g.size <= FEW or g.itemsize not in WORD:
         return np.where(drop, g.dtype.type(0), g)
     bits = drop.view(np.int8) - np.int8(1)
+    if bits.size < g.size:  # one mask for many: widened once
+        bits = bits.astype(WORD[g.itemsize])
     return np.bitwise_and(g.view(WORD[g.itemsize]), bits).view(g.dtype)
 
 
