@@ -16,7 +16,7 @@ from regrad.autograd.passes import _as_tuple, _on_tensors, _recorded_sum_to, _ro
 from regrad.graph import engine, lifetime
 from regrad.graph.lifetime import reachable, spend
 from regrad.graph.modes import MODE, mode
-from regrad.graph.node import Node, Output, Terms, stop_key
+from regrad.graph.node import Node, Output, Terms, node_of, stop_key
 from regrad.graph.plans import plan
 from regrad.graph.provenance import site
 from regrad.graph.value import Value, root, wrap
@@ -339,7 +339,7 @@ def _before(edges: list[Any], stops: frozenset[Any]) -> set[int]:
     waiting = list(edges)
     while waiting:
         edge = waiting.pop()
-        node = edge.node if type(edge) is Output else edge
+        node = node_of(edge)
         if type(node) is Node and node.seq not in found and stop_key(edge) not in stops:
             found.add(node.seq)
             waiting.extend(node.edges)

@@ -23,7 +23,7 @@ import numpy as np
 from regrad.errors import GraphFreedError
 from regrad.graph import lifetime, observers, sharing, slots, versions
 from regrad.graph.modes import MODE, RECORD, SILENT, Mode, mode
-from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, recent, stop_key
+from regrad.graph.node import Leaf, Node, Output, Pass, Plan, Terms, node_of, recent, stop_key
 from regrad.graph.provenance import inside
 from regrad.graph.quiet import QUIET, quiet_reset, quiet_set
 from regrad.graph.value import Value, edge_now, wrap
@@ -252,8 +252,7 @@ class PassInfo(NamedTuple):
 
     def started_from(self, tensor: Any) -> bool:
         """Is ``tensor`` one of the pass's roots?"""
-        edge = edge_now(tensor)
-        node = edge.node if type(edge) is Output else edge
+        node = node_of(edge_now(tensor))
         return type(node) is Node and node.number in self.roots
 
 

@@ -30,7 +30,7 @@ from types import (
 from typing import Any, NamedTuple
 
 from regrad.graph.lifetime import live_nodes
-from regrad.graph.node import Extra, Handle, Leaf, Node, Output
+from regrad.graph.node import Extra, Handle, Leaf, Node, Output, node_of
 from regrad.graph.provenance import Place, outer, variables
 from regrad.graph.value import Value
 
@@ -193,7 +193,7 @@ class _Heap:
             if upper.seq <= node.seq:
                 continue
             for edge in upper.edges:
-                lower = edge.node if type(edge) is Output else edge
+                lower = node_of(edge)
                 if id(lower) in leading:
                     leading[id(upper)] = upper, lower
                     break
@@ -451,7 +451,7 @@ def _slot_of(up: Any, down: Any) -> str:
 def _from_tensor(up: Value, down: Any, path: list[Any], at: int) -> _Step:
     if type(down) in (Node, Output):
         length = 2 if type(down) is Output and at + 2 < len(path) else 1
-        node = down.node if type(down) is Output else down
+        node = node_of(down)
         return _Step(f"result of {node.op!r} made at {node.made_at}", length)
     if type(down) is Leaf:
         hook = _to_hook(path, at + 1, "a hook on it")

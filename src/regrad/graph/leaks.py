@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from regrad.errors import GraphEscapedError, GraphGrowthWarning
 from regrad.graph import holders, lifetime, report
 from regrad.graph.lifetime import SPENT_OP, reachable
-from regrad.graph.node import Node, Output, tick
+from regrad.graph.node import Node, node_of, tick
 from regrad.graph.provenance import Place, levels, source_line
 
 __all__ = ["Escaped", "assert_freed", "leak_guard", "must_free"]
@@ -36,10 +36,10 @@ class Escaped(NamedTuple):
 
 def roots_among(nodes: dict[int, Node]) -> list[tuple[Node, Any]]:
     """(node, its tensor or None) for the nodes that no other one of ``nodes`` leads to, by age."""
-    inner = {id(e.node if type(e) is Output else e) for n in nodes.values() for e in n.edges if e is not None}
+    inner = {id(node_of(e)) for n in nodes.values() for e in n.edges if e is not None}
     tensors: dict[int, Any] = {}
     for value in report.live_values():
-        edge = value.edge.node if type(value.edge) is Output else value.edge
+        edge = node_of(value.edge)
         tensors.setdefault(id(edge), value)
     return [(n, tensors.get(id(n))) for _, n in sorted(nodes.items()) if id(n) not in inner]
 
@@ -244,5 +244,5 @@ class leak_guard:
 
 def _step_of(edge: Any, marks: list[int]) -> int:
     """In which step the node of an edge was made; 0: before the first, or there is none."""
-    node = edge.node if type(edge) is Output else edge
+    node = node_of(edge)
     return bisect_left(marks, node.seq) if isinstance(node, Node) and node.plan.op is not SPENT_OP else 0

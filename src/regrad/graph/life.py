@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from regrad.errors import GraphFreedError, SavedModifiedError
 from regrad.graph import leaks, lifetime, report, slots, tracking, versions
 from regrad.graph.lifetime import SPENT_OP, reachable
-from regrad.graph.node import BEGIN, Leaf, Node, Output, Pass, recent
+from regrad.graph.node import BEGIN, Leaf, Node, Pass, node_of, recent
 from regrad.graph.provenance import Place, source_line
 from regrad.graph.value import Value, edge_now
 
@@ -97,8 +97,7 @@ def explain(tensor: Any) -> Life:
     >>> life.state, life.next, life.cause, [p.kind for p in life.passes]
     ('consumed', 'GraphFreedError', 'SAME_ROOT_TWICE', ['backward()'])
     """
-    edge = edge_now(tensor) if isinstance(tensor, Value) else tensor
-    node = edge.node if type(edge) is Output else edge
+    node = node_of(edge_now(tensor) if isinstance(tensor, Value) else tensor)
     if not isinstance(node, (Node, Leaf, type(None))):
         raise TypeError(f"rg.graph.explain: expected a tensor or a node, got {type(tensor).__name__}")
     if not isinstance(node, Node):
@@ -211,10 +210,9 @@ def alive() -> Alive:
     """
     nodes = {}
     for value in report.live_values():
-        if type(value.edge) in (Node, Output):
-            node = value.edge.node if type(value.edge) is Output else value.edge
-            if node.plan.op is not SPENT_OP:
-                nodes[node.seq] = node
+        node = node_of(value.edge)
+        if type(node) is Node and node.plan.op is not SPENT_OP:
+            nodes[node.seq] = node
     found = Alive()
     now = monotonic()
     seen = tracking.tracker.table_now()

@@ -18,7 +18,7 @@ import numpy as np
 
 from regrad.errors import GraphFreedError, SavedModifiedError
 from regrad.graph import sharing, slots, versions
-from regrad.graph.node import Consumed, Leaf, Node, Output, Pass, Plan
+from regrad.graph.node import Consumed, Leaf, Node, Output, Pass, Plan, node_of
 from regrad.graph.provenance import inside, operand_text, place, source_line, variables
 from regrad.graph.value import SPENT, Value, root
 
@@ -82,7 +82,7 @@ def check_alive(nodes: dict[int, Node], masks: dict[int, int] | None, roots: Ite
         if (type(node.saved) is not tuple and (node.plan.holds or picky)) or (
             node.extra is not None and node.extra.done and _lacks(node, -1 if masks is None else masks[seq])
         ):
-            starts = [e.node if type(e) is Output else e for e in roots]
+            starts = [node_of(e) for e in roots]
             raise freed_error(node, starts, nodes)
 
 
@@ -98,7 +98,7 @@ def check_spent(nodes: dict[int, Node], wanted: Any, roots: Iterable[Any]) -> No
     """Raise `GraphFreedError` if a wanted input may be behind a spent root: if it is older."""
     spent = max((n for n in nodes.values() if n.plan.op is SPENT_OP), key=lambda n: n.number, default=None)
     if spent is not None and any(n < spent.number for n in (*(leaf.born for leaf in wanted.leaves), *wanted.outputs)):
-        raise freed_error(spent, [e.node if type(e) is Output else e for e in roots], nodes)
+        raise freed_error(spent, [node_of(e) for e in roots], nodes)
 
 
 # -- after a pass
@@ -358,7 +358,7 @@ def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None
     elif found is not None and found[0].seq > freer.seq:
         cause = "STALE_INPUT"
         child, parent = found
-        number = next(i for i, e in enumerate(child.edges) if (e.node if type(e) is Output else e) is parent)
+        number = next(i for i, e in enumerate(child.edges) if node_of(e) is parent)
         name = _variable_of(parent) or operand_text(child.code, child.lasti, number)
         boundary = Boundary(name, _shape_of(parent, child, number), parent.op, parent.made_at, child.made_at)
         whole = name.partition("[")[0]  # of a state of several parts
@@ -426,7 +426,7 @@ def _boundary(nodes: dict[int, Node], freer: Pass) -> tuple[Node, Node] | None:
             hanging.add(seq)
             continue
         for edge in node.edges:
-            parent = edge.node if type(edge) is Output else edge
+            parent = node_of(edge)
             if isinstance(parent, Node) and parent.seq in hanging:
                 hanging.add(seq)
                 if type(parent.saved) is not tuple or parent.seq < freer.seq < seq:
@@ -488,7 +488,7 @@ def _variable_of(node: Node) -> str:
     """The name under which the user holds the node's result, or what the same call has given since; empty if none."""
     since = ""
     for name, value in _values_in_scope():
-        edge = value.edge.node if type(value.edge) is Output else value.edge
+        edge = node_of(value.edge)
         if edge is node:
             return name
         if not since and isinstance(edge, Node) and _call_of(edge) == _call_of(node):
@@ -599,7 +599,7 @@ def _owner_of(node: Node, source: tuple[str, int], array: Any) -> Any:
     """The leaf that a node read, itself or through views such as ``w.t()``; None where it was computed."""
     edge: Any = node.edges[source[1]] if source[0] == "in" and source[1] < len(node.edges) else None
     while edge is not None and type(edge) is not Leaf:
-        maker = edge.node if type(edge) is Output else edge
+        maker = node_of(edge)
         edge = maker.edges[0] if maker.edges else None
     owner = edge.owner() if type(edge) is Leaf else None
     return owner if owner is not None and root(owner.array) is root(array) else None

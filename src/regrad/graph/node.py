@@ -28,7 +28,7 @@ from regrad.graph.value import Meta, Value
 
 __all__ = [
     "BEGIN", "Consumed", "Extra", "Handle", "Leaf", "Node", "Output", "Pass", "Plan", "Terms", "edge_of", "leaf_for",
-    "meta_of", "recent", "stop_key", "tick",
+    "meta_of", "node_of", "recent", "stop_key", "tick",
 ]  # fmt: skip
 
 # One clock for everything: nodes, passes, in-place writes. Larger means later.
@@ -351,6 +351,11 @@ def edge_of(edge: Any) -> tuple[Any, int]:
     if type(edge) is Output:
         return edge.node, edge.index
     return edge, 0
+
+
+def node_of(edge: Any) -> Any:
+    """The node (or leaf) behind an edge, whichever of its outputs the edge is."""
+    return edge.node if type(edge) is Output else edge
 
 
 def leaf_for(value: Value) -> Leaf:

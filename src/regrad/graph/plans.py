@@ -13,7 +13,7 @@ from typing import Any
 
 from regrad.graph import engine
 from regrad.graph.lifetime import reachable
-from regrad.graph.node import Leaf, Node, Output, Pass, stop_key
+from regrad.graph.node import Leaf, Node, Output, Pass, node_of, stop_key
 from regrad.graph.value import Value, edge_now
 
 __all__ = ["live_edges", "plan", "plan_of"]
@@ -52,7 +52,7 @@ class plan:
                     f"rg.graph.plan: argument {k} is {'a leaf' if edge is not None else 'not a tensor with a graph'};"
                     " give the losses whose backward is to come"
                 )
-            self._pending[stop_key(edge)] = edge.node if type(edge) is Output else edge
+            self._pending[stop_key(edge)] = node_of(edge)
         self._order = [seq for seq, _ in self._pending]
 
     def __enter__(self) -> plan:
@@ -129,7 +129,7 @@ class plan:
 def _roots_of(edges: Iterable[Any]) -> Iterator[tuple[Any, Node]]:
     """What tells each edge from others, and its node."""
     for edge in edges:
-        node = edge.node if type(edge) is Output else edge
+        node = node_of(edge)
         if type(node) is Node:
             yield stop_key(edge), node
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regrad.graph import lifetime, slots
-from regrad.graph.node import Leaf, Node, Output
+from regrad.graph.node import Leaf, Node, node_of
 from regrad.graph.provenance import Place, place
 from regrad.graph.value import Value, edge_now, root
 
@@ -132,8 +132,7 @@ _array_of, _edge_of = Value.__dict__["array"].__get__, Value.__dict__["edge"].__
 
 
 def _start(thing: Any) -> Any:
-    edge: Any = edge_now(thing) if isinstance(thing, Value) else thing
-    return edge.node if type(edge) is Output else edge
+    return node_of(edge_now(thing) if isinstance(thing, Value) else thing)
 
 
 def saved(*roots: Any) -> Saved:
@@ -192,7 +191,7 @@ def _module_of(node: Node, owners: list[Any], known: dict[int, tuple[int, str]])
     for owner in owners:
         if owner is not None and owner.meta is not None and owner.meta.name:
             return node.seq, owner.meta.name.rpartition(".")[0]
-    before = (known.get(id(e.node if type(e) is Output else e)) for e in node.edges)
+    before = (known.get(id(node_of(e))) for e in node.edges)
     return max((b for b in before if b is not None), default=(0, ""))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from regrad.graph.node import Node, Output
+from regrad.graph.node import Node, node_of
 from regrad.graph.value import edge_now
 
 __all__ = ["RootGrads"]
@@ -39,8 +39,7 @@ class RootGrads(Mapping[Any, Any]):
     def __getitem__(self, root: Any) -> Any:
         key = root
         if not isinstance(root, int):
-            edge = edge_now(root)
-            node = edge.node if type(edge) is Output else edge
+            node = node_of(edge_now(root))
             key = node.number if type(node) is Node else None
         if key not in self._by_root:
             raise KeyError(

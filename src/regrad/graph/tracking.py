@@ -17,7 +17,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from regrad.graph import lifetime, observers, slots
-from regrad.graph.node import Node, Output
+from regrad.graph.node import Node, node_of
 from regrad.graph.provenance import Place, place, source_line
 
 __all__ = ["Peak", "PeakRoot", "Seen", "peak_memory", "reset_peak_memory_stats", "track_memory", "tracker"]
@@ -218,7 +218,7 @@ class _Tracker(observers.Observer):
             if old is None:
                 ref = _Ref(node, self._died.append)
                 ref.key = key
-                parents = tuple([id(e.node if type(e) is Output else e) for e in node.edges if e is not None])
+                parents = tuple([id(node_of(e)) for e in node.edges if e is not None])
                 thread = threading.current_thread().name
                 self._table[key] = Seen(
                     ref, node.seq, node.op, node.code, node.lasti, thread, monotonic(), parents, counted

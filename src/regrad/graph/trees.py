@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from regrad.graph.lifetime import reachable
-from regrad.graph.node import Leaf, Node, Output
+from regrad.graph.node import Leaf
 from regrad.graph.value import Value, edge_now
 
 __all__ = ["detach_tree", "leaves"]
@@ -19,7 +19,7 @@ def leaves(*roots: Any) -> list[Any]:
     True
     """
     edges = [edge_now(r) if isinstance(r, Value) else r for r in roots]
-    nodes = reachable([e.node if type(e) is Output else e for e in edges if isinstance(e, (Node, Output))])
+    nodes = reachable(edges)
     found: dict[int, Any] = {}
     for edge in [*(e for seq in sorted(nodes) for e in nodes[seq].edges), *edges]:
         if type(edge) is Leaf and edge.owner() is not None:
