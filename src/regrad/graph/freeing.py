@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import gc
-import threading
 import weakref
 from typing import Any
 
-from regrad.graph import engine, lifetime, observers, slots
+from regrad.graph import engine, lifetime, observers, report, slots
 from regrad.graph.lifetime import reachable
-from regrad.graph.node import Leaf, Node, Output, Pass, Plan, stop_key, tick
+from regrad.graph.node import Leaf, Node, Output, Plan, stop_key, tick
 from regrad.graph.provenance import site
 from regrad.graph.value import Value, edge_now, root
 
@@ -55,9 +53,7 @@ def release(*roots: Any, below: Any = None, keep: Any = None) -> int:
         kept = _nodes(keep, "keep")
         going = {seq: n for seq, n in going.items() if seq not in kept}
     before = lifetime.saved_bytes(nodes.values())
-    code, lasti = site(2)
-    seqs = tuple(e.node.seq if type(e) is Output else getattr(e, "seq", 0) for e in map(edge_now, roots))
-    by = Pass("release", seqs, code, lasti, threading.current_thread().name)
+    by = engine.new_pass("release", [edge_now(t) for t in roots], *site(2))
     for node in going.values():
         engine.free(node, by)
     return before - lifetime.saved_bytes(nodes.values())
@@ -136,9 +132,9 @@ def _cut_outputs(outputs: dict[tuple[int, int], Node]) -> None:
         end.plan, end.edges, end.saved, end.shapes, end.params, end.extra = _CUT, (), (), None, None, None
         end.seq, end.code, end.lasti = -tick(), node.code, node.lasti  # a number of its own, older than any reader
     outputs.clear()
-    for thing in gc.get_objects():
-        if issubclass(type(thing), Node):
-            if any(type(e) is Output and stop_key(e) in ends for e in thing.edges):
-                thing.edges = tuple(ends.get(stop_key(e), e) if type(e) is Output else e for e in thing.edges)
-        elif issubclass(type(thing), Value) and type(getattr(thing, "edge", None)) is Output:
-            thing.edge = ends.get(stop_key(thing.edge), thing.edge)
+    for node in lifetime.live_nodes():
+        if any(type(e) is Output and stop_key(e) in ends for e in node.edges):
+            node.edges = tuple(ends.get(stop_key(e), e) if type(e) is Output else e for e in node.edges)
+    for value in report.live_values():
+        if type(value.edge) is Output:
+            value.edge = ends.get(stop_key(value.edge), value.edge)

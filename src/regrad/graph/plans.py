@@ -6,12 +6,11 @@ and costs nothing where there is none. Start reading at `plan`.
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from regrad.graph import engine
+from regrad.graph import engine, report
 from regrad.graph.lifetime import reachable
 from regrad.graph.node import Leaf, Node, Output, Pass, node_of, stop_key
 from regrad.graph.value import Value, edge_now
@@ -145,5 +144,5 @@ def plan_of(edges: Iterable[Any]) -> plan | None:
 def live_edges(roots: Iterable[Any]) -> list[Any]:
     """The edges of all tensors that are alive, but for those of ``roots``: looked up in the collector's books."""
     own = {id(e) for e in roots} | {id(e.node) for e in roots if type(e) is Output}
-    edges = [getattr(o, "edge", None) for o in gc.get_objects() if issubclass(type(o), Value)]
+    edges = [value.edge for value in report.live_values()]
     return [e for e in edges if type(e) in (Node, Output) and id(e) not in own]
