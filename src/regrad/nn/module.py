@@ -42,7 +42,7 @@ __all__ = [
 T = TypeVar("T", bound="Module")
 _Hooks = OrderedDict[int, Any]
 
-# Hooks on every module. `_everywhere` are those that a call must look at.
+# Hooks on every module.
 _forward_pre: _Hooks = OrderedDict()
 _forward: _Hooks = OrderedDict()
 _forward_always: set[int] = set()
@@ -50,7 +50,6 @@ _forward_with_kwargs: set[int] = set()
 _backward_pre: _Hooks = OrderedDict()
 _backward: _Hooks = OrderedDict()
 _backward_is_full: list[bool] = []  # which of the two kinds is registered now; they do not mix
-_everywhere = (_forward_pre, _forward, _backward_pre, _backward)
 _registration: dict[str, _Hooks] = {"parameter": OrderedDict(), "buffer": OrderedDict(), "module": OrderedDict()}
 
 
