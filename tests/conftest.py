@@ -3,6 +3,7 @@
 Start reading at ``SWITCHES``: the global state that a test may change but has to put back.
 """
 
+import gc
 import os
 import random
 
@@ -59,6 +60,15 @@ def seeds():
 def rng():
     """A generator of its own for each test."""
     return np.random.default_rng(SEED)
+
+
+@pytest.fixture
+def collector_off():
+    """Memory is freed by reference counting alone; cycles that earlier tests left are gone."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

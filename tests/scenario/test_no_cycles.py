@@ -12,14 +12,7 @@ import pytest
 import regrad as rg
 from regrad.autograd import Function
 
-
-@pytest.fixture(autouse=True)
-def _no_collector():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
+pytestmark = pytest.mark.usefixtures("collector_off")
 
 SAVES_ITS_OUTPUT = {
     "tanh": lambda x: x.tanh(),

@@ -15,13 +15,7 @@ import regrad as rg
 from regrad import nn
 from regrad.graph.node import Node
 
-
-@pytest.fixture(autouse=True)
-def _no_collector():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+pytestmark = pytest.mark.usefixtures("collector_off")
 
 
 def owner(array):

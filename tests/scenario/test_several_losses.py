@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import numpy as np
 import pytest
 
@@ -14,13 +12,7 @@ grad = rg.autograd.grad
 N = 20_000
 H = 8 * N  # bytes of one array
 
-
-@pytest.fixture(autouse=True)
-def _no_collector():
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
+pytestmark = pytest.mark.usefixtures("collector_off")
 
 
 def leaf(*shape: int) -> rg.Tensor:

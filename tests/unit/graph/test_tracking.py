@@ -11,13 +11,12 @@ from regrad.graph import modes, observers
 from regrad.graph.node import Node
 from regrad.graph.tracking import tracker
 
+pytestmark = pytest.mark.usefixtures("collector_off")
+
 
 @pytest.fixture(autouse=True)
-def _no_collector():
-    gc.collect()
-    gc.disable()
+def _nobody_goes_on_tracking():
     yield
-    gc.enable()
     assert not tracker.on
 
 

@@ -223,21 +223,17 @@ def test_a_copy_is_independent_and_keeps_what_is_shared():
     assert again.scale.requires_grad
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_a_network_dies_with_its_name():
-    import gc
     import weakref
 
-    gc.disable()
-    try:
-        net = Net()
-        net.register_full_backward_hook(lambda *_: None)
-        net.register_load_state_dict_pre_hook(lambda *_: None)
-        net(rg.ones(1, 2, requires_grad=True)).sum().backward()
-        gone = weakref.ref(net)
-        del net
-        assert gone() is None
-    finally:
-        gc.enable()
+    net = Net()
+    net.register_full_backward_hook(lambda *_: None)
+    net.register_load_state_dict_pre_hook(lambda *_: None)
+    net(rg.ones(1, 2, requires_grad=True)).sum().backward()
+    gone = weakref.ref(net)
+    del net
+    assert gone() is None
 
 
 # -- state

@@ -1,7 +1,6 @@
 """Schedules as objects: resuming, warnings, mistakes, momentum, nesting. Their formulas have a file of their own."""
 
 import copy
-import gc
 import pickle
 import warnings
 import weakref
@@ -266,17 +265,14 @@ def test_step_returns_what_the_optimizer_returns():
     assert "step" == o.step.__name__
 
 
+@pytest.mark.usefixtures("collector_off")
 def test_an_optimizer_that_is_watched_dies_with_its_last_reference():
-    gc.disable()
-    try:
-        o = make_optimizer()
-        scheduler = S.StepLR(o, 2)
-        step(o, scheduler)
-        gone = weakref.ref(o)
-        del o, scheduler
-        assert gone() is None
-    finally:
-        gc.enable()
+    o = make_optimizer()
+    scheduler = S.StepLR(o, 2)
+    step(o, scheduler)
+    gone = weakref.ref(o)
+    del o, scheduler
+    assert gone() is None
 
 
 def test_asking_get_lr_instead_of_get_last_lr_warns():

@@ -534,23 +534,20 @@ def test_processes_are_forked_where_nothing_can_be_locked(threads, chosen, metho
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.usefixtures("collector_off")
 def test_an_iterator_that_is_dropped_takes_its_workers_along(way):
-    gc.disable()
-    try:
-        before = left()
-        for batch in loader(Mapped(big, 50), way, batch_size=None):
-            del batch
-            break
-        for batches in (iter(loader(range(9), way)), loader(range(9), way, persistent_workers=True)):
-            next(iter(batches))
-        failing = iter(loader(range(9), way, sampler=iter([0, Ellipsis]), batch_size=None))
-        with contextlib.suppress(TypeError):  # pytest.raises would keep the traceback
-            list(failing)
-        lost = iter(loader(range(9), way, sampler=map(int, ["0", "lost"])))
-        del batches, failing, lost
-        assert before == left()  # without the garbage collector's help
-    finally:
-        gc.enable()
+    before = left()
+    for batch in loader(Mapped(big, 50), way, batch_size=None):
+        del batch
+        break
+    for batches in (iter(loader(range(9), way)), loader(range(9), way, persistent_workers=True)):
+        next(iter(batches))
+    failing = iter(loader(range(9), way, sampler=iter([0, Ellipsis]), batch_size=None))
+    with contextlib.suppress(TypeError):  # pytest.raises would keep the traceback
+        list(failing)
+    lost = iter(loader(range(9), way, sampler=map(int, ["0", "lost"])))
+    del batches, failing, lost
+    assert before == left()  # without the garbage collector's help
 
 
 def test_a_busy_worker_may_finish_its_batch(tmp_path):
