@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from regrad.errors import UnusedCreateGraphWarning, UnusedRetainWarning
 from regrad.graph import observers, slots, tracking
 from regrad.graph.node import Leaf, Node, Pass
-from regrad.graph.provenance import Place, levels, source_line
+from regrad.graph.provenance import Place, levels, with_source
 from regrad.graph.value import root
 
 __all__ = ["Finding", "diagnose"]
@@ -36,8 +36,7 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         many = f"{self.graphs} graph{'s' if self.graphs > 1 else ''}"
-        text = source_line(self.line)
-        where = f"{self.line}{f': {text}' if text else ''}"
+        where = with_source(self.line)
         cost = f"{self.nbytes:,} bytes were held for nothing ({self.byte_seconds:,.3g} byte-seconds)"
         if self.kind == "create_graph":
             return (
@@ -172,5 +171,4 @@ def _own_bytes(nodes: Iterable[Node]) -> int:
     nodes = list(nodes)
     owners = [e.owner() for n in nodes for e in n.edges if type(e) is Leaf]
     leaves = {id(root(o.array)) for o in owners if o is not None}
-    held = {key: nbytes for n in nodes for key, nbytes in slots.memories(n).items()}
-    return sum(nbytes for key, nbytes in held.items() if key not in leaves)
+    return sum(nbytes for key, nbytes in slots.all_memories(nodes).items() if key not in leaves)

@@ -16,7 +16,7 @@ from regrad.errors import GraphEscapedError, GraphGrowthWarning
 from regrad.graph import holders, lifetime, report
 from regrad.graph.lifetime import SPENT_OP, reachable
 from regrad.graph.node import Node, node_of, tick
-from regrad.graph.provenance import Place, levels, source_line
+from regrad.graph.provenance import Place, levels, source_line, with_source
 
 __all__ = ["Escaped", "assert_freed", "leak_guard", "must_free"]
 
@@ -48,6 +48,15 @@ def _escaped(since: int) -> list[tuple[Node, Any]]:
     """The roots of graphs that were made after the time ``since`` and that no pass has consumed."""
     alive = {id(n): n for n in lifetime.live_nodes() if n.seq > since and type(n.saved) is tuple}
     return roots_among({n.seq: n for n in alive.values()})
+
+
+def _error_since(since: int) -> GraphEscapedError | None:
+    """The error of a context that began at ``since``, if graphs have escaped from it.
+
+    Made here and raised by the caller, so that its traceback does not know the graphs, and keep them.
+    """
+    found = _escaped(since)
+    return _told(found, since) if found else None
 
 
 def _told(found: list[tuple[Node, Any]], since: int) -> GraphEscapedError:
@@ -98,12 +107,9 @@ class must_free:
         return self
 
     def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is None:
-            found = _escaped(self._since)
-            if found:
-                error = _told(found, self._since)
-                found.clear()  # or the traceback would keep the graphs
-                raise error
+        error = _error_since(self._since) if kind is None else None
+        if error is not None:
+            raise error
 
 
 class assert_freed:
@@ -127,12 +133,9 @@ class assert_freed:
         self._since = tick()
 
     def __exit__(self, kind: Any, *_: object) -> None:
-        if kind is None:
-            found = _escaped(self._since)
-            if found:
-                text = str(_told(found, self._since))
-                found.clear()
-                raise AssertionError(text)
+        error = _error_since(self._since) if kind is None else None
+        if error is not None:
+            raise AssertionError(str(error))
 
 
 class leak_guard:
@@ -222,15 +225,14 @@ class leak_guard:
         if reads:
             code, lasti, op = reads.most_common(1)[0][0]
             place = next(n for n in nodes.values() if n.code is code and n.lasti == lasti).made_at
-        text = source_line(place)
         lines = [
             f"graphs of earlier steps are still alive, and each step adds {nbytes:,} bytes in {len(newest)} nodes."
         ]
         if reads:
-            lines.append(f"  accumulated by:  {op!r} at {place}{f': {text}' if text else ''}")
+            lines.append(f"  accumulated by:  {op!r} at {with_source(place)}")
             advice = "add .item() or .detach() of it to what is summed over steps; or detach a state between steps."
         else:
-            lines.append(f"  made by:         {op!r} at {place}{f': {text}' if text else ''}")
+            lines.append(f"  made by:         {op!r} at {with_source(place)}")
             advice = "keep .item() or .detach() of it."
         lines += [f"  held by:         {chain}" for chain in held[:3]]
         lines.append(f"  what to do:      {advice}")

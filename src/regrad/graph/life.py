@@ -16,7 +16,7 @@ from regrad.errors import GraphFreedError, SavedModifiedError
 from regrad.graph import leaks, lifetime, report, slots, tracking, versions
 from regrad.graph.lifetime import SPENT_OP, reachable
 from regrad.graph.node import BEGIN, Leaf, Node, Pass, node_of, recent
-from regrad.graph.provenance import Place, source_line
+from regrad.graph.provenance import Place, source_line, with_source
 from regrad.graph.value import Value, edge_now
 
 __all__ = ["Alive", "Life", "LiveRoot", "RanPass", "alive", "explain"]
@@ -72,9 +72,8 @@ class Life(NamedTuple):
     def _lines(self) -> list[str]:
         if self.state == "leaf":
             return ["no graph: a leaf, or computed without recording. " + self.advice]
-        text = source_line(self.made_at)
         lines = [
-            f"made:      by {self.op!r} at {self.made_at}{f': {text}' if text else ''}",
+            f"made:      by {self.op!r} at {with_source(self.made_at)}",
             f"state:     {self.state}; {self.nodes} node{'s' if self.nodes != 1 else ''} hold"
             f"{'s' if self.nodes == 1 else ''} {self.nbytes:,} bytes",
             *(f"pass:      {p}" for p in self.passes),
@@ -222,7 +221,7 @@ def alive() -> Alive:
         if tensor is None:
             continue
         own = reachable([node])
-        held = {key: nbytes for n in own.values() for key, nbytes in slots.memories(n).items()}
+        held = slots.all_memories(own.values())
         unique = sum(nbytes for key, nbytes in held.items() if key not in counted)
         counted.update(held)
         noted = seen.get(id(node))

@@ -101,79 +101,6 @@ def check_spent(nodes: dict[int, Node], wanted: Any, roots: Iterable[Any]) -> No
         raise freed_error(spent, [node_of(e) for e in roots], nodes)
 
 
-# -- after a pass
-
-_FEW = 64  # a root whose freed values lie deeper than this is left as it is
-
-
-class _SpentOp:
-    """The op of what stands in the place of a spent root's node."""
-
-    custom = False
-    many = False
-    diff = None
-    rules: dict[str, Any] = {}  # noqa: RUF012 - it has none
-
-
-SPENT_OP = _SpentOp()
-
-
-def spend(value: Value) -> None:
-    """Let a root whose graph a pass has freed go on without it: with its value, and a shell that tells the story.
-
-    Only where every way from the root meets a freed node, so that any further pass would raise. What is computed from
-    spent values alone is spent as well, so that a sum of losses drags no graphs along.
-    """
-    root_node: Any = value.edge.node if type(value.edge) is Output else value.edge
-    if value._view is not None or type(root_node) is not Node:
-        return
-    if hasattr(value, "_leaves"):  # loaded: its graph is the only way to its leaves, and to their gradients
-        return
-    gone: Node | None = None
-    waiting, seen = [root_node], {root_node.seq}
-    while waiting:
-        node = waiting.pop()
-        if type(node.saved) is Pass:
-            gone = node if gone is None or node.seq > gone.seq else gone
-            continue
-        if type(node.saved) is not Consumed or len(seen) > _FEW:
-            return
-        for edge in node.edges:
-            if type(edge) is Leaf:
-                return
-            parent = edge.node if type(edge) is Output else edge
-            if parent is not None and parent.seq not in seen:
-                seen.add(parent.seq)
-                waiting.append(parent)
-    extra = root_node.extra
-    if gone is None or gone.plan.op.custom or (extra is not None and (extra.watched() or extra.planned is not None)):
-        return
-    shell = object.__new__(Node)
-    shell.plan = _SPENT_PLAN
-    shell.edges, shell.shapes, shell.extra = (), None, None
-    shell.saved, shell.seq = gone.saved, -root_node.seq  # no other node's: the root's own may still be reached
-    shell.params = Told(root_node.plan.op.grad_name, gone.plan.op.name, gone.code, gone.lasti)
-    shell.code, shell.lasti = root_node.code, root_node.lasti
-    value.edge, value._view = shell, SPENT
-
-
-def _nothing(*_: Any) -> Any:
-    raise AssertionError("a spent root is never run")
-
-
-_SPENT_PLAN = Plan(SPENT_OP, 0, (), (), (), _nothing, (), _nothing)
-_SPENT_PLAN.holds = True  # so that every pass that meets one is refused
-
-
-class Told(NamedTuple):
-    """What a spent root still tells: its node's name, and the op that lost its values and where that was made."""
-
-    grad_name: str
-    op: str
-    code: Any
-    lasti: int
-
-
 def check_intact(nodes: dict[int, Node], masks: dict[int, int] | None) -> None:
     """Raise `SavedModifiedError` if a value that is to be read was written to after it was saved."""
     written = versions.histories
@@ -248,6 +175,79 @@ def _slots(node: Node) -> Iterator[tuple[tuple[str, tuple[int, ...], np.ndarray]
                 (name, readers or tuple(range(len(node.edges))), array),
                 ((source[0], source[1] + k) if many else source),
             )
+
+
+# -- after a pass
+
+_FEW = 64  # a root whose freed values lie deeper than this is left as it is
+
+
+class _SpentOp:
+    """The op of what stands in the place of a spent root's node."""
+
+    custom = False
+    many = False
+    diff = None
+    rules: dict[str, Any] = {}  # noqa: RUF012 - it has none
+
+
+SPENT_OP = _SpentOp()
+
+
+def spend(value: Value) -> None:
+    """Let a root whose graph a pass has freed go on without it: with its value, and a shell that tells the story.
+
+    Only where every way from the root meets a freed node, so that any further pass would raise. What is computed from
+    spent values alone is spent as well, so that a sum of losses drags no graphs along.
+    """
+    root_node: Any = value.edge.node if type(value.edge) is Output else value.edge
+    if value._view is not None or type(root_node) is not Node:
+        return
+    if hasattr(value, "_leaves"):  # loaded: its graph is the only way to its leaves, and to their gradients
+        return
+    gone: Node | None = None
+    waiting, seen = [root_node], {root_node.seq}
+    while waiting:
+        node = waiting.pop()
+        if type(node.saved) is Pass:
+            gone = node if gone is None or node.seq > gone.seq else gone
+            continue
+        if type(node.saved) is not Consumed or len(seen) > _FEW:
+            return
+        for edge in node.edges:
+            if type(edge) is Leaf:
+                return
+            parent = edge.node if type(edge) is Output else edge
+            if parent is not None and parent.seq not in seen:
+                seen.add(parent.seq)
+                waiting.append(parent)
+    extra = root_node.extra
+    if gone is None or gone.plan.op.custom or (extra is not None and (extra.watched() or extra.planned is not None)):
+        return
+    shell = object.__new__(Node)
+    shell.plan = _SPENT_PLAN
+    shell.edges, shell.shapes, shell.extra = (), None, None
+    shell.saved, shell.seq = gone.saved, -root_node.seq  # no other node's: the root's own may still be reached
+    shell.params = Told(root_node.plan.op.grad_name, gone.plan.op.name, gone.code, gone.lasti)
+    shell.code, shell.lasti = root_node.code, root_node.lasti
+    value.edge, value._view = shell, SPENT
+
+
+def _nothing(*_: Any) -> Any:
+    raise AssertionError("a spent root is never run")
+
+
+_SPENT_PLAN = Plan(SPENT_OP, 0, (), (), (), _nothing, (), _nothing)
+_SPENT_PLAN.holds = True  # so that every pass that meets one is refused
+
+
+class Told(NamedTuple):
+    """What a spent root still tells: its node's name, and the op that lost its values and where that was made."""
+
+    grad_name: str
+    op: str
+    code: Any
+    lasti: int
 
 
 # -- under anomaly mode
@@ -331,15 +331,11 @@ _FREED = (
 def freed_error(node: Node, starts: Iterable[Any], nodes: dict[int, Node] | None = None) -> GraphFreedError:
     """Tell what freed ``node``, why this pass met it, and what to do."""
     freer: Pass = freer_of(node)
-    if node.plan.op is SPENT_OP:
-        teller = object.__new__(Node)
-        teller.plan, teller.edges, teller.saved, teller.extra, teller.seq = node.plan, (), node.saved, None, node.seq
-        teller.code, teller.lasti, teller.params = node.params.code, node.params.lasti, node.params
-        node = teller
+    lost = node.params if node.plan.op is SPENT_OP else node  # whose values are gone, and where that was made
     roots = [s for s in starts if isinstance(s, Node)]
     nodes = reachable(roots) if nodes is None else nodes
     found = _boundary(nodes, freer)
-    made, freed = node.made_at, freer.place
+    made, freed = place(lost.code, lost.lasti), freer.place
     where = f"{node.op!r} (made at {_show(made)})"
     other = f" in thread {freer.thread!r}" if freer.thread != "MainThread" else ""
     shared: tuple[Node, ...] = ()
@@ -640,10 +636,7 @@ _number_of = Node.__dict__["seq"].__get__  # past Node.__getattr__
 
 def saved_bytes(nodes: Iterable[Node] | None = None) -> int:
     """Bytes of the arrays that nodes hold for backward; memory shared by several of them counts once."""
-    held: dict[Any, int] = {}
-    for node in live_nodes() if nodes is None else nodes:
-        held.update(slots.memories(node))
-    return sum(held.values())
+    return sum(slots.all_memories(live_nodes() if nodes is None else nodes).values())
 
 
 # -- pickling

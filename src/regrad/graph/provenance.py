@@ -12,7 +12,10 @@ import sys
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
-__all__ = ["Place", "inside", "operand_text", "outer", "place", "site", "source_line", "trail", "variables"]
+__all__ = [
+    "Place", "inside", "operand_text", "outer", "place", "site", "source_line", "trail", "variables",
+    "with_source",
+]  # fmt: skip
 
 # Spelled as Python spells the file names of code objects: with links as they are.
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120
@@ -187,6 +190,12 @@ def _loaded_before(code: CodeType, lasti: int, index: int) -> str:
         else:
             loads.clear()
     return ""
+
+
+def with_source(where: Any) -> str:
+    """A place and, where it can be read, the text of its line: ``train.py:7: h = (h @ w).tanh()``."""
+    text = source_line(where)
+    return f"{where}: {text}" if text else str(where)
 
 
 def source_line(where: Any) -> str:

@@ -28,6 +28,7 @@ import numpy as np
 
 from regrad.graph import versions
 from regrad.graph.node import tick
+from regrad.graph.provenance import variables
 from regrad.graph.value import root
 
 __all__ = [
@@ -534,7 +535,7 @@ def _explained(error: ValueError, at: TracebackType) -> None:
     while at.tb_next is not None:
         at = at.tb_next
     found: list[Any] = []
-    for thing in list(at.tb_frame.f_locals.values()):
+    for _, thing in variables(at.tb_frame):
         if isinstance(thing, (list, tuple)):
             found += thing
         elif isinstance(thing, dict):

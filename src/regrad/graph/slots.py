@@ -6,7 +6,7 @@ An entry of ``Node.saved`` is an array, a plain Python value, a tuple of arrays 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from regrad.graph.value import root, wrap
 __all__ = [
     "Dual",
     "Packed",
+    "all_memories",
     "arrays_of",
     "entries",
     "memories",
@@ -135,6 +136,14 @@ def memories(node: Node) -> dict[Any, int]:
     extra = object_bytes(node)
     if extra:
         held[id(node), "objects"] = extra
+    return held
+
+
+def all_memories(nodes: Iterable[Node]) -> dict[Any, int]:
+    """What ``nodes`` hold together, counted as `memories` does: what several hold is there once."""
+    held: dict[Any, int] = {}
+    for node in nodes:
+        held.update(memories(node))
     return held
 
 
