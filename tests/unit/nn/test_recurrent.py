@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import regrad as rg
+from regrad.kernels.reference import recurrent as kernels
 
 nn = rg.nn
 NETWORKS = [nn.LSTM, nn.GRU, nn.RNN]
@@ -153,6 +154,21 @@ def test_derivatives_of_both_orders_and_modes_agree_with_differences(cls, build)
     states_ = states
     assert rg.autograd.gradcheck(f, (x, *states, *parameters), check_forward_ad=True, fast_mode=True)
     assert rg.autograd.gradgradcheck(f, (x, *states, *parameters), fast_mode=True)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("cls", [nn.LSTM, nn.GRU])
+def test_the_slopes_are_the_same_in_blocks_of_any_length(cls, steps, monkeypatch):
+    net, x = cls(I, H, dtype=rg.float64), noise(T, B, I).requires_grad_()
+    states = [s.requires_grad_() for s in start(net, batch=B)]
+
+    def gradients():
+        return rg.autograd.grad((net(x, given(net, states))[0] ** 2).sum(), (x, *states, *net.parameters()))
+
+    whole = gradients()
+    monkeypatch.setattr(kernels, "BLOCK", steps * B * H)
+    for a, b in zip(gradients(), whole, strict=True):
+        assert a.equal(b)
 
 
 @pytest.mark.parametrize(("cls", "kind"), KINDS)

@@ -159,14 +159,14 @@ BLOCK = 1 << 15  # elements worked on at a time: those of so many stay in the ca
 def _blocks(x: Array) -> Iterator[slice]:
     """Slices of time, each of about a block."""
     step = max(1, BLOCK // max(1, math.prod(x.shape[1:])))
-    return (slice(t, t + step) for t in range(0, len(x), step))
+    return (slice(t, min(t + step, len(x))) for t in range(0, len(x), step))
 
 
 def _before(x: Array, first: Any, some: slice) -> Array:
     """``x`` at the times before ``some``; before all of them it was ``first``, or zero."""
     if some.start:
         return x[some.start - 1 : some.stop - 1]
-    return np.concatenate([_zeros(first, x[0])[None], x[: some.stop - 1]])[: len(x)]
+    return np.concatenate([_zeros(first, x[0])[None], x[: some.stop - 1]])
 
 
 @_single
