@@ -6,7 +6,6 @@ After the first call the module is of the eager class. PyTorch: torch.nn.modules
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 from regrad.nn.parameter import is_lazy
@@ -27,7 +26,7 @@ class LazyModuleMixin:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._first_call = self.register_forward_pre_hook(_take_shape, with_kwargs=True)
-        self._first_load = self._register_load_state_dict_pre_hook(_Loading(self))
+        self._first_load = self.register_load_state_dict_pre_hook(_take_loaded_shapes)
 
     def has_uninitialized_params(self: Any) -> bool:
         """Is there a parameter or buffer without a shape?"""
@@ -54,22 +53,9 @@ def _become(module: Any) -> None:
         module.__class__ = module.cls_to_become
 
 
-class _Loading:
-    """Gives parameters without a shape that of the values about to be loaded."""
-
-    def __init__(self, module: Any) -> None:
-        self.module = weakref.ref(module)  # the module holds the hook
-
-    def __call__(self, state_dict: Any, prefix: str, *_: Any) -> None:
-        module: Any = self.module()
-        for name, own in [*module._parameters.items(), *module._buffers.items()]:
-            given = state_dict.get(prefix + name)
-            if own is not None and is_lazy(own) and given is not None and not is_lazy(given):
-                own.materialize(given.shape)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Loading:
-        module = self.module()
-        return _Loading(memo.get(id(module), module))
-
-    def __reduce__(self) -> Any:
-        return _Loading, (self.module(),)
+def _take_loaded_shapes(module: Any, state_dict: Any, prefix: str, *_: Any) -> None:
+    """Give parameters without a shape that of the values about to be loaded."""
+    for name, own in [*module._parameters.items(), *module._buffers.items()]:
+        given = state_dict.get(prefix + name)
+        if own is not None and is_lazy(own) and given is not None and not is_lazy(given):
+            own.materialize(given.shape)
