@@ -483,11 +483,16 @@ def _mode(target: Path) -> int | None:
     return stat.S_IMODE(mode)
 
 
+def _stem(target: Path) -> str:
+    """How the names of the files begin that are written for ``target``."""
+    name = os.fsencode(target.name)[:200].decode(errors="ignore")  # a name has 255 bytes at most
+    return f".{name}."
+
+
 def _claim(target: Path) -> io.FileIO:
     """A new file beside ``target``, locked: the lock says that whoever writes it is alive."""
-    name = os.fsencode(target.name)[:200].decode(errors="ignore")  # a name has 255 bytes at most
     while True:
-        file = io.FileIO(target.with_name(f".{name}.{os.urandom(8).hex()}.saving"), "xb")
+        file = io.FileIO(target.with_name(f"{_stem(target)}{os.urandom(8).hex()}.saving"), "xb")
         with contextlib.suppress(OSError):  # a file system without locks: nobody sweeps there either
             _lock(file, wait=True)
         if Path(file.name).exists():  # else it was swept before it was locked
@@ -497,8 +502,7 @@ def _claim(target: Path) -> io.FileIO:
 
 def _sweep(target: Path) -> None:
     """Remove what processes that were killed while they wrote for ``target`` have left."""
-    name = os.fsencode(target.name)[:200].decode(errors="ignore")
-    left = re.compile(re.escape(f".{name}.") + r"[0-9a-f]{16}\.saving")
+    left = re.compile(re.escape(_stem(target)) + r"[0-9a-f]{16}\.saving")
     with contextlib.suppress(OSError):  # a courtesy, for which no saving fails
         for path in target.parent.iterdir():
             if left.fullmatch(path.name):
