@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from regrad.ops.complexes import view_as_real
+from regrad.ops.core import memory_order
 
 __all__ = ["Rule", "decayed", "move_towards", "record", "run", "untouched", "wide", "written"]
 
@@ -30,10 +31,9 @@ BLOCK = 1 << 17  # bytes of one operand: six of them fit into the second-level c
 def run(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> None:
     """Apply ``rule`` in place to the arrays ``p`` and ``kept``."""
     changed = [p, *kept]
-    if g.flags.c_contiguous and all(a.flags.c_contiguous for a in changed):
-        order = None
-    else:  # along the parameter's memory: what the optimizer keeps lies as the parameter does
-        order = sorted(range(p.ndim), key=lambda k: -abs(p.strides[k]))
+    straight = g.flags.c_contiguous and all(a.flags.c_contiguous for a in changed)
+    # Else along the parameter's memory: what the optimizer keeps lies as the parameter does.
+    order = None if straight else memory_order(p)
     lines, g = [_line(a, order) for a in changed], _line(g, order)
     length = BLOCK // max(g.itemsize, 4)
     for start in range(0, g.size, length):
@@ -49,7 +49,7 @@ def run(rule: Rule, p: Any, g: Any, kept: Sequence[Any], maximize: bool) -> None
                 a.transpose(order)[...] = x.view(a.dtype).reshape([a.shape[k] for k in order])
 
 
-def _line(array: Any, order: list[int] | None) -> Any:
+def _line(array: Any, order: tuple[int, ...] | None) -> Any:
     """The elements one after the other, complex ones as pairs: a view if the memory allows it, else a copy."""
     line = (array if order is None else array.transpose(order)).reshape(-1)
     return np.ascontiguousarray(line).view(line.real.dtype) if line.dtype.kind == "c" else line
