@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from regrad.graph.value import wrap
 from regrad.ops.exponential import sqrt
-from regrad.optim.optimizer import Optimizer, advance, check_options, counter
+from regrad.optim.optimizer import Optimizer, advance, check_options, counter, full_like
 from regrad.optim.rules import Rule, decayed
 
 __all__ = ["Adagrad"]
@@ -75,8 +72,7 @@ class Adagrad(Optimizer):
 
     def _fresh(self, p: Any, group: dict[str, Any]) -> dict[str, Any]:
         start = self.defaults["initial_accumulator_value"]
-        start = complex(start, start) if p.array.dtype.kind == "c" else start
-        return {"step": counter(fused=group["fused"]), "sum": wrap(np.full_like(p.array, start))}
+        return {"step": counter(fused=group["fused"]), "sum": full_like(p, start)}
 
     def _rule(self, state: dict[str, Any], group: dict[str, Any], first: bool) -> tuple[Rule, tuple[str, ...]]:
         eps, decay = group["eps"], group["weight_decay"]

@@ -36,6 +36,7 @@ __all__ = [
     "check_lr",
     "check_options",
     "counter",
+    "full_like",
     "options_of",
     "register_optimizer_step_post_hook",
     "register_optimizer_step_pre_hook",
@@ -634,3 +635,8 @@ def advance(state: dict[str, Any]) -> float:
 def zeros_like(p: Any) -> Any:
     """Zeros of the shape, dtype and memory order of ``p``."""
     return wrap(np.zeros_like(p.array))
+
+
+def full_like(p: Any, number: float) -> Any:
+    """``number`` in the shape, dtype and memory order of ``p``; in both parts of complex elements."""
+    return wrap(np.full_like(p.array, complex(number, number) if p.array.dtype.kind == "c" else number))

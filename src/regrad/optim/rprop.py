@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from regrad.graph.value import wrap
 from regrad.ops.arithmetic import sign
 from regrad.ops.choosing import clamp, where
-from regrad.optim.optimizer import Optimizer, advance, check_options, counter, zeros_like
+from regrad.optim.optimizer import Optimizer, advance, check_options, counter, full_like, zeros_like
 from regrad.optim.rules import Rule, untouched
 
 __all__ = ["Rprop"]
@@ -66,9 +63,7 @@ class Rprop(Optimizer):
         super().__init__(params, defaults)
 
     def _fresh(self, p: Any, group: dict[str, Any]) -> dict[str, Any]:
-        lr = float(group["lr"])
-        start = complex(lr, lr) if p.array.dtype.kind == "c" else lr
-        return {"step": counter(), "prev": zeros_like(p), "step_size": wrap(np.full_like(p.array, start))}
+        return {"step": counter(), "prev": zeros_like(p), "step_size": full_like(p, float(group["lr"]))}
 
     def _rule(self, state: dict[str, Any], group: dict[str, Any], first: bool) -> tuple[Rule, tuple[str, ...]]:
         (shrink, grow), (least, most) = group["etas"], group["step_sizes"]
