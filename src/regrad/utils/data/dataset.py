@@ -262,11 +262,9 @@ def gather(dataset: Any, indices: Any) -> list[Any] | None:
     None where that is not known to be the same: another dataset than a `TensorDataset` or a `Subset` of one, methods
     that a subclass has overridden, odd indices. The general path then finds the batch, or the words for the error.
     """
+    subsets = []
     while type(dataset) is Subset:
-        try:
-            indices = [dataset.indices[i] for i in indices]
-        except (TypeError, IndexError):
-            return None
+        subsets.append(dataset)
         dataset = dataset.dataset
     if (
         not isinstance(dataset, TensorDataset)
@@ -276,6 +274,8 @@ def gather(dataset: Any, indices: Any) -> list[Any] | None:
     ):
         return None
     try:
+        for subset in subsets:
+            indices = [subset.indices[i] for i in indices]
         where = np.array(indices)
         if where.ndim != 1 or where.dtype.kind not in "iu":
             return None
