@@ -82,9 +82,9 @@ def _values(batch: Any, key: Any, collate_fn_map: Any) -> Any:
 
 
 def _of_one_length(batch: Any) -> Any:
-    length = len(batch[0])
+    kind, length = type(batch[0]), len(batch[0])
     for entry, sample in enumerate(batch):
-        if not isinstance(sample, Sequence):
+        if type(sample) is not kind and not isinstance(sample, Sequence):
             raise _refusal(
                 TypeError,
                 f"default_collate: sample 0 is a {type(batch[0]).__name__}, sample {entry} a {type(sample).__name__}",
@@ -179,11 +179,12 @@ def collate_ints(batch: Any, *, collate_fn_map: Any = None) -> Any:
 
 
 def _numbers(batch: Any, dtype: Any = None) -> Any:
-    for entry, x in enumerate(batch):
-        if x is None or isinstance(x, (str, bytes, Mapping, Sequence)):
+    for kind in dict.fromkeys(map(type, batch)):  # of many samples, few types
+        if issubclass(kind, (type(None), str, bytes, Mapping, Sequence)):
+            entry = next(entry for entry, x in enumerate(batch) if type(x) is kind)
             raise _refusal(
-                RuntimeError if x is None else TypeError,
-                f"default_collate: sample 0 is a number, sample {entry} is {type(x)}",
+                RuntimeError if kind is type(None) else TypeError,
+                f"default_collate: sample 0 is a number, sample {entry} is {kind}",
                 entry,
             )
     return tensor(list(batch), dtype=dtype)
