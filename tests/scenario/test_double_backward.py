@@ -8,13 +8,7 @@ import inspect
 import pytest
 
 import regrad as rg
-
-
-def line_of(text: str) -> int:
-    """The line of this file's caller function that contains ``text``."""
-    frame = inspect.currentframe().f_back
-    lines, first = inspect.getsourcelines(frame.f_code)
-    return next(first + k for k, line in enumerate(lines) if text in line and "line_of" not in line)
+from tests.scenario.looking import line_of
 
 
 def test_a1_a_graph_built_outside_the_loop_fails_with_the_story() -> None:

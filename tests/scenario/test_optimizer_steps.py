@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 
 import regrad as rg
+from tests.scenario.looking import line_of
 
 OPTIMIZERS = {
     "SGD": {},
@@ -17,11 +16,6 @@ OPTIMIZERS = {
     "RMSprop": {"momentum": 0.9},
     "SGD in half precision": {},
 }
-
-
-def line_of(text):
-    lines, first = inspect.getsourcelines(inspect.currentframe().f_back)
-    return next(first + k for k, line in enumerate(lines) if text in line and "line_of" not in line)
 
 
 def generator(optimizer, dtype=rg.float64):

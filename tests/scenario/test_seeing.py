@@ -14,6 +14,7 @@ import pytest
 import regrad as rg
 from regrad import nn
 from regrad.graph.node import Node
+from tests.scenario.looking import line_of
 
 pytestmark = pytest.mark.usefixtures("collector_off")
 
@@ -40,11 +41,6 @@ def walked():
             elif isinstance(entry, tuple):
                 stack.extend(entry)
     return sum(found.values())
-
-
-def line_of(text):
-    lines, first = inspect.getsourcelines(inspect.currentframe().f_back)
-    return next(first + k for k, line in enumerate(lines) if text in line and "line_of" not in line)
 
 
 def told_by(warned, cls):

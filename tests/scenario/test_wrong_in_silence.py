@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import pickle
 import subprocess
 import sys
@@ -14,12 +13,7 @@ import pytest
 
 import regrad as rg
 from regrad.autograd import Function
-
-
-def line_of(text: str) -> int:
-    frame = inspect.currentframe().f_back
-    lines, first = inspect.getsourcelines(frame.f_code)
-    return next(first + k for k, line in enumerate(lines) if text in line and "line_of" not in line)
+from tests.scenario.looking import line_of
 
 
 class SGD:

@@ -1,22 +1,17 @@
 """A graph's life in words, its states, and the list of what is alive."""
 
 import gc
-import inspect
 
 import pytest
 
 import regrad as rg
 from regrad.graph import tracking
+from tests.scenario.looking import line_of
 
 
 def made():
     x = rg.ones(4, requires_grad=True)
     return x, x.exp(), (x.exp() * x).sum()
-
-
-def line_of(text):
-    lines, first = inspect.getsourcelines(inspect.currentframe().f_back)
-    return next(first + k for k, line in enumerate(lines) if text in line and "line_of" not in line)
 
 
 def test_a_live_graph_can_be_run():
