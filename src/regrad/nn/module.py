@@ -262,10 +262,7 @@ class Module:
                     f"cannot assign '{_kind(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None"
                     " expected)"
                 )
-            for hook in _registration["buffer"].values():
-                changed = hook(self, name, value)
-                value = value if changed is None else changed
-            known["_buffers"][name] = value
+            known["_buffers"][name] = self._announced("buffer", name, value)
         else:
             object.__setattr__(self, name, value)
 
@@ -317,6 +314,13 @@ class Module:
         if name not in self.__dict__[table] and hasattr(self, name):
             raise KeyError(f"attribute '{name}' already exists")
 
+    def _announced(self, kind: str, name: str, value: Any) -> Any:
+        """What is to be registered, after the hooks on every registration of its kind have had their say."""
+        for hook in _registration[kind].values():
+            changed = hook(self, name, value)
+            value = value if changed is None else changed
+        return value
+
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter under a name; None reserves the name."""
         self._check_name(name, "_parameters", "parameter")
@@ -331,11 +335,8 @@ class Module:
                     f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly."
                     " To express a value as a function of another parameter, compute it in forward()."
                 )
-            for hook in _registration["parameter"].values():
-                changed = hook(self, name, param)
-                param = param if changed is None else changed
-            if param is not None:
-                param.name = name  # errors call it by this; a parent prefixes its own name
+            param = self._announced("parameter", name, param)
+            param.name = name  # errors call it by this; a parent prefixes its own name
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
@@ -348,10 +349,7 @@ class Module:
             raise TypeError(
                 f"cannot assign '{_kind(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
-        for hook in _registration["buffer"].values():
-            changed = hook(self, name, tensor)
-            tensor = tensor if changed is None else changed
-        self._buffers[name] = tensor
+        self._buffers[name] = self._announced("buffer", name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -369,10 +367,7 @@ class Module:
         self.add_module(name, module)
 
     def _add(self, name: str, module: Module | None) -> None:
-        for hook in _registration["module"].values():
-            changed = hook(self, name, module)
-            module = module if changed is None else changed
-        self._modules[name] = module
+        module = self._modules[name] = self._announced("module", name, module)
         if module is not None:
             for path, param in module.named_parameters():
                 param.name = f"{name}.{path}"
