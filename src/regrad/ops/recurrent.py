@@ -116,50 +116,46 @@ def recurrent_pull(*xs):
 # -- the numbers in them
 
 
-def _lstm_slopes_pull(g: Any, gates: Any, cells: Any, state: Any) -> Any:
-    """What the slopes give to the gates, to the cells and to the cells before each time."""
+def _lstm_slopes_pull(g: Any, gates: Any, cells: Any, state: Any) -> list[Any]:
+    """What the slopes give to the gates, to the cells and to the cells before the first time."""
     of_slopes, of_through = _filled(g, gates, cells)
     (by_i, by_f, by_g, by_o), (i, f, g, o) = _gates(of_slopes, 4), _gates(gates, 4)
     t, before = tanh(cells), _before(cells, state)
     of_t = by_o * o * (1 - o) - of_through * o * t * 2
-    return (_joined(by_i * (1 - i * 2) * g + by_g * (1 - g * g), by_f * (1 - f * 2) * before,
+    turn = by_f * f * (1 - f)
+    return [_joined(by_i * (1 - i * 2) * g + by_g * (1 - g * g), by_f * (1 - f * 2) * before,
                     by_i * i * (1 - i) - by_g * g * i * 2, by_o * (1 - o * 2) * t + of_through * (1 - t * t)),
-            of_t * (1 - t * t), by_f * f * (1 - f))  # fmt: skip
+            of_t * (1 - t * t) + _after(turn), None if state is None else turn[0]]  # fmt: skip
 
 
-def _to_cells(pieces: Any) -> Any:
-    return pieces[1] + _after(pieces[2])
+@general(xs=lambda g, xs: _lstm_slopes_pull(g, *xs), outs=("slopes", "through"),
+         shape=lambda gates, cells, state: [tuple(gates), tuple(cells)], kernel=kernels.lstm_slopes)  # fmt: skip
+def lstm_slopes(*xs):
+    """What an LSTM's cells change by for what enters the gates, and its output by for the cells.
+
+    The arguments are ``gates, cells, state``, of which the last may be None.
+    """
 
 
-@general(gates=lambda g, gates, cells, state: _lstm_slopes_pull(g, gates, cells, state)[0],
-         cells=lambda g, gates, cells, state: _to_cells(_lstm_slopes_pull(g, gates, cells, state)),
-         state=lambda g, gates, cells, state: _lstm_slopes_pull(g, gates, cells, state)[2][0],
-         outs=("slopes", "through"), shape=lambda gates, cells, state: [tuple(gates), tuple(cells)],
-         kernel=kernels.lstm_slopes)  # fmt: skip
-def lstm_slopes(gates, cells, state):
-    """What an LSTM's cells change by for what enters the gates, and its output by for the cells."""
-
-
-def _gru_slopes_pull(g: Any, gates: Any, inner: Any, out: Any, state: Any) -> Any:
-    """What the slopes give to the gates, to what the reset gate scales, and to the output before each time."""
+def _gru_slopes_pull(g: Any, gates: Any, inner: Any, out: Any, state: Any) -> list[Any]:
+    """What the slopes give to the gates, to what the reset gate scales, to the output and to that before the first."""
     of_slopes, of_direct = _filled(g, gates, out)
     (by_r, by_z, by_n), (r, z, n) = _gates(of_slopes, 3), _gates(gates, 3)
     before, curve = _before(out, state), 1 - n * n
     direct, turn = (1 - z) * curve, by_z * z * (1 - z)
     of_a = of_direct + by_r * inner * r * (1 - r) + by_n * r
-    return (_joined((by_r * inner * (1 - r * 2) + by_n) * direct, by_z * (before - n) * (1 - z * 2) - of_a * curve,
+    return [_joined((by_r * inner * (1 - r * 2) + by_n) * direct, by_z * (before - n) * (1 - z * 2) - of_a * curve,
                     -turn - of_a * (1 - z) * n * 2),
-            by_r * direct * r * (1 - r), turn)  # fmt: skip
+            by_r * direct * r * (1 - r), _after(turn), None if state is None else turn[0]]  # fmt: skip
 
 
-@general(gates=lambda g, gates, inner, out, state: _gru_slopes_pull(g, gates, inner, out, state)[0],
-         inner=lambda g, gates, inner, out, state: _gru_slopes_pull(g, gates, inner, out, state)[1],
-         out=lambda g, gates, inner, out, state: _after(_gru_slopes_pull(g, gates, inner, out, state)[2]),
-         state=lambda g, gates, inner, out, state: _gru_slopes_pull(g, gates, inner, out, state)[2][0],
-         outs=("slopes", "direct"), shape=lambda gates, inner, out, state: [tuple(gates), tuple(out)],
-         kernel=kernels.gru_slopes)  # fmt: skip
-def gru_slopes(gates, inner, out, state):
-    """What a GRU's output changes by for what enters the gates from within, and the new one from outside."""
+@general(xs=lambda g, xs: _gru_slopes_pull(g, *xs), outs=("slopes", "direct"),
+         shape=lambda gates, inner, out, state: [tuple(gates), tuple(out)], kernel=kernels.gru_slopes)  # fmt: skip
+def gru_slopes(*xs):
+    """What a GRU's output changes by for what enters the gates from within, and the new one from outside.
+
+    The arguments are ``gates, inner, out, state``, of which the last may be None.
+    """
 
 
 # -- layers
@@ -182,13 +178,12 @@ def _to_biases(u: Any, *biases: Any) -> list[Any]:
 def _lstm_pull(g: Any, xs: Any, out: Any, cells: Any, gates: Any, input_grad: bool) -> list[Any]:
     x, start, state, w_ih, w_hh, b_ih, b_hh = xs
     of_out, of_cells, of_gates = g
+    i, f, new, o = _gates(gates, 4)
     if of_gates is not None:
-        i, f, new, o = _gates(gates, 4)
         of_gates = of_gates * _joined(i * (1 - i), f * (1 - f), 1 - new * new, o * (1 - o))
     slopes, through = lstm_slopes(gates, cells, state)
-    keep = _gates(gates, 4)[1]
-    u, s, _ = recurrent_pull(slopes, w_hh, of_gates, of_cells, of_out, keep, through)
-    return [matmul(u, w_ih) if input_grad else None, _to_start(u, start), None if state is None else s[0] * keep[0],
+    u, s, _ = recurrent_pull(slopes, w_hh, of_gates, of_cells, of_out, f, through)
+    return [matmul(u, w_ih) if input_grad else None, _to_start(u, start), None if state is None else s[0] * f[0],
             _over_time(u, x), _to_recurrent(u, out), *_to_biases(u, b_ih, b_hh)]  # fmt: skip
 
 
