@@ -3,8 +3,10 @@
 How an optimizer is built is said in `regrad.optim.optimizer`; how its rule is run, in `regrad.optim.rules`.
 """
 
+import importlib
+import typing
+
 from regrad.optim import lr_scheduler as lr_scheduler
-from regrad.optim import swa_utils as swa_utils
 from regrad.optim.adadelta import Adadelta
 from regrad.optim.adafactor import Adafactor
 from regrad.optim.adagrad import Adagrad
@@ -20,6 +22,9 @@ from regrad.optim.radam import RAdam
 from regrad.optim.rmsprop import RMSprop
 from regrad.optim.rprop import Rprop
 from regrad.optim.sgd import SGD
+
+if typing.TYPE_CHECKING:
+    from regrad.optim import swa_utils as swa_utils
 
 __all__ = [
     "ASGD",
@@ -40,3 +45,13 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+
+def __getattr__(name: str) -> typing.Any:
+    if name == "swa_utils":  # it averages modules, and importing these takes longer than all the rest
+        return importlib.import_module("regrad.optim.swa_utils")
+    raise AttributeError(f"module 'regrad.optim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "swa_utils"})
