@@ -20,6 +20,7 @@ from regrad.errors import ShapeError
 from regrad.graph.modes import RECORD, mode
 from regrad.graph.value import Value, wrap
 from regrad.kernels.reference import recurrent as kernels
+from regrad.kernels.reference.recurrent import each_gate, plus
 from regrad.ops import joining, shaping
 from regrad.ops.arithmetic import sign
 from regrad.ops.attention import dropout
@@ -29,12 +30,6 @@ from regrad.ops.reduction import sum as summed
 from regrad.ops.trigonometric import tanh
 
 __all__ = ["gru", "gru_cell", "lstm", "lstm_cell", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell"]
-
-
-def _gates(x: Any, count: int) -> list[Any]:
-    """What belongs to each of ``count`` gates."""
-    size = x.shape[-1] // count
-    return [x[..., k * size : (k + 1) * size] for k in range(count)]
 
 
 def _joined(*xs: Any) -> Any:
@@ -59,11 +54,6 @@ def _over_time(a: Any, b: Any) -> Any:
 def _filled(g: Any, *likes: Any) -> list[Any]:
     """Cotangents, with zeros for those that are None."""
     return [like * 0 if piece is None else piece for piece, like in zip(g, likes)]
-
-
-def _plus(a: Any, b: Any) -> Any:
-    """The sum; None is zero."""
-    return b if a is None else a if b is None else a + b
 
 
 # -- linear recurrences
@@ -119,7 +109,7 @@ def recurrent_pull(*xs):
 def _lstm_slopes_pull(g: Any, gates: Any, cells: Any, state: Any) -> list[Any]:
     """What the slopes give to the gates, to the cells and to the cells before the first time."""
     of_slopes, of_through = _filled(g, gates, cells)
-    (by_i, by_f, by_g, by_o), (i, f, g, o) = _gates(of_slopes, 4), _gates(gates, 4)
+    (by_i, by_f, by_g, by_o), (i, f, g, o) = each_gate(of_slopes, 4), each_gate(gates, 4)
     t, before = tanh(cells), _before(cells, state)
     of_t = by_o * o * (1 - o) - of_through * o * t * 2
     turn = by_f * f * (1 - f)
@@ -140,7 +130,7 @@ def lstm_slopes(*xs):
 def _gru_slopes_pull(g: Any, gates: Any, inner: Any, out: Any, state: Any) -> list[Any]:
     """What the slopes give to the gates, to what the reset gate scales, to the output and to that before the first."""
     of_slopes, of_direct = _filled(g, gates, out)
-    (by_r, by_z, by_n), (r, z, n) = _gates(of_slopes, 3), _gates(gates, 3)
+    (by_r, by_z, by_n), (r, z, n) = each_gate(of_slopes, 3), each_gate(gates, 3)
     before, curve = _before(out, state), 1 - n * n
     direct, turn = (1 - z) * curve, by_z * z * (1 - z)
     of_a = of_direct + by_r * inner * r * (1 - r) + by_n * r
@@ -178,7 +168,7 @@ def _to_biases(u: Any, *biases: Any) -> list[Any]:
 def _lstm_pull(g: Any, xs: Any, out: Any, cells: Any, gates: Any, input_grad: bool) -> list[Any]:
     x, start, state, w_ih, w_hh, b_ih, b_hh = xs
     of_out, of_cells, of_gates = g
-    i, f, new, o = _gates(gates, 4)
+    i, f, new, o = each_gate(gates, 4)
     if of_gates is not None:
         of_gates = of_gates * _joined(i * (1 - i), f * (1 - f), 1 - new * new, o * (1 - o))
     slopes, through = lstm_slopes(gates, cells, state)
@@ -211,16 +201,16 @@ def _gru_pull(g: Any, xs: Any, out: Any, inner: Any, gates: Any, input_grad: boo
     x, start, state, w_ih, w_hh, b_ih, b_hh = xs
     of_out, of_inner, of_gates = g
     slopes, direct = gru_slopes(gates, inner, out, state)
-    r, z, n = _gates(gates, 3)
+    r, z, n = each_gate(gates, 3)
     e = of_new = None
     if of_gates is not None:
-        by_r, by_z, by_n = _gates(of_gates, 3)
+        by_r, by_z, by_n = each_gate(of_gates, 3)
         of_new = by_n * (1 - n * n)
         e = _joined((by_r + of_new * inner) * r * (1 - r), by_z * z * (1 - z), of_new * r)
     if of_inner is not None:
-        e = _plus(e, _joined(of_inner * 0, of_inner * 0, of_inner))
+        e = plus(e, _joined(of_inner * 0, of_inner * 0, of_inner))
     u, s, _ = recurrent_pull(slopes, w_hh, e, None, of_out, z, None)
-    new = _plus(direct * s, of_new)  # of the new gate, from outside; u has it from within
+    new = plus(direct * s, of_new)  # of the new gate, from outside; u has it from within
     size = 2 * z.shape[-1]
     both = u[..., :size]
     return [matmul(both, w_ih[:size]) + matmul(new, w_ih[size:]) if input_grad else None, _to_start(u, start),

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["backward", "forward", "gru", "gru_slopes", "lstm", "lstm_slopes", "rnn"]
+__all__ = ["backward", "each_gate", "forward", "gru", "gru_slopes", "lstm", "lstm_slopes", "plus", "rnn"]
 
 Array = NDArray[Any]
 
@@ -51,7 +51,8 @@ def _projected(x: Array, w: Array, bias: Any, half: Any = 1) -> Array:
     return out.reshape(steps, batch, len(w))
 
 
-def _summed(a: Any, b: Any) -> Any:
+def plus(a: Any, b: Any) -> Any:
+    """The sum; None is zero."""
     return b if a is None else a if b is None else a + b
 
 
@@ -60,7 +61,7 @@ def _halves(parts: str, like: Array) -> Array:
     return np.array([0.5 if part == "s" else 1 for part in parts], like.dtype).repeat(len(like) // len(parts))
 
 
-def _gates(x: Array, count: int) -> list[Array]:
+def each_gate(x: Any, count: int) -> list[Any]:
     """What belongs to each of ``count`` gates."""
     size = x.shape[-1] // count
     return [x[..., k * size : (k + 1) * size] for k in range(count)]
@@ -74,14 +75,14 @@ def lstm(x: Array, start: Any, state: Any, w_ih: Array, w_hh: Array, b_ih: Any, 
     """
     size, half = w_hh.shape[1], _halves("ssts", w_hh)
     rest = 1 - half
-    gates = _projected(x, w_ih, _summed(b_ih, b_hh), half)
+    gates = _projected(x, w_ih, plus(b_ih, b_hh), half)
     weight = np.ascontiguousarray(w_hh.T * half)
     if start is not None:
         gates[:1] += start * half
     out, cells = (np.empty((*x.shape[:2], size), x.dtype) for _ in range(2))
     given, fresh = np.empty(gates.shape[1:], x.dtype), np.empty(out.shape[1:], x.dtype)
     h, c = None, _zeros(state, fresh)
-    for z, i, f, g, o, c_, h_ in zip(gates, *_gates(gates, 4), cells, out):
+    for z, i, f, g, o, c_, h_ in zip(gates, *each_gate(gates, 4), cells, out):
         if h is not None:
             np.matmul(h, weight, out=given)
             z += given
@@ -114,7 +115,7 @@ def gru(x: Array, start: Any, state: Any, w_ih: Array, w_hh: Array, b_ih: Any, b
     scaled = np.empty(out.shape[1:], x.dtype)
     h, first = _zeros(state, scaled), True
     within, last = given[:, : 2 * size], given[:, 2 * size :]
-    for both, (r, z, n), h_, q in zip(gates[..., : 2 * size], zip(*_gates(gates, 3)), out, inner):
+    for both, (r, z, n), h_, q in zip(gates[..., : 2 * size], zip(*each_gate(gates, 3)), out, inner):
         if not first:
             np.matmul(h, weight, out=given)
         first = False
@@ -137,7 +138,7 @@ def gru(x: Array, start: Any, state: Any, w_ih: Array, w_hh: Array, b_ih: Any, b
 @_single
 def rnn(x: Array, start: Any, w_ih: Array, w_hh: Array, b_ih: Any, b_hh: Any, *, relu: bool) -> Array:
     """The outputs at all times. ``start`` is what the step before the first gives."""
-    out = _projected(x, w_ih, _summed(b_ih, b_hh))
+    out = _projected(x, w_ih, plus(b_ih, b_hh))
     weight = np.ascontiguousarray(w_hh.T)
     if start is not None:
         out[:1] += start
@@ -177,7 +178,7 @@ def lstm_slopes(gates: Array, cells: Array, state: Any) -> tuple[Array, Array]:
     """
     slopes, through = np.empty(gates.shape, gates.dtype), np.empty(cells.shape, cells.dtype)
     for some in _blocks(cells):
-        (i, f, g, o), (by_i, by_f, by_g, by_o) = _gates(gates[some], 4), _gates(slopes[some], 4)
+        (i, f, g, o), (by_i, by_f, by_g, by_o) = each_gate(gates[some], 4), each_gate(slopes[some], 4)
         tanh = np.tanh(cells[some])
         for gate, slope, other in ((i, by_i, g), (f, by_f, _before(cells, state, some)), (o, by_o, tanh)):
             np.subtract(1, gate, out=slope)
@@ -197,7 +198,7 @@ def gru_slopes(gates: Array, inner: Array, out: Array, state: Any) -> tuple[Arra
     """What the output of a GRU changes by: by what enters the gates from within, and the new one from outside."""
     slopes, direct = np.empty(gates.shape, gates.dtype), np.empty(out.shape, out.dtype)
     for some in _blocks(out):
-        (r, z, n), (by_r, by_z, by_n), by_x = _gates(gates[some], 3), _gates(slopes[some], 3), direct[some]
+        (r, z, n), (by_r, by_z, by_n), by_x = each_gate(gates[some], 3), each_gate(slopes[some], 3), direct[some]
         rest = 1 - z
         np.multiply(n, n, out=by_x)
         np.subtract(1, by_x, out=by_x)
