@@ -45,8 +45,8 @@ _Hooks = OrderedDict[int, Any]
 # Hooks on every module.
 _forward_pre: _Hooks = OrderedDict()
 _forward: _Hooks = OrderedDict()
-_forward_always: set[int] = set()
-_forward_with_kwargs: set[int] = set()
+_forward_always: _Hooks = OrderedDict()
+_forward_with_kwargs: _Hooks = OrderedDict()
 _backward_pre: _Hooks = OrderedDict()
 _backward: _Hooks = OrderedDict()
 _backward_is_full: list[bool] = []  # which of the two kinds is registered now; they do not mix
@@ -146,7 +146,6 @@ class Module:
         return self.forward(*args, **kwargs)
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        always = {**self._forward_hooks_always_called, **dict.fromkeys(_forward_always)}
         called: set[int] = set()
         result: Any = None
         try:
@@ -185,7 +184,8 @@ class Module:
         except Exception:
             # Hooks that asked to be called always are called once, with what there is; their own failure is a warning.
             for key, hook in [*_forward.items(), *self._forward_hooks.items()]:
-                if key in always and key not in called:
+                always = key in self._forward_hooks_always_called or key in _forward_always
+                if always and key not in called:
                     try:
                         result = self._after_forward(key, hook, args, kwargs, result)
                     except Exception as error:
@@ -1038,12 +1038,8 @@ def register_module_forward_pre_hook(hook: Any) -> Handle:
 
 def register_module_forward_hook(hook: Any, *, with_kwargs: bool = False, always_call: bool = False) -> Handle:
     """Call ``hook(module, args, output)`` after every forward of every module."""
-    handle = _hook(_forward, hook, False)
-    if with_kwargs:
-        _forward_with_kwargs.add(handle.id)
-    if always_call:
-        _forward_always.add(handle.id)
-    return handle
+    marks = [_forward_with_kwargs] * bool(with_kwargs) + [_forward_always] * bool(always_call)
+    return _hook(_forward, hook, False, *marks)
 
 
 def register_module_full_backward_pre_hook(hook: Any) -> Handle:
